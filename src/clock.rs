@@ -1,0 +1,35 @@
+//! The only reader of time and randomness.
+//!
+//! Everything else is handed a [`Moment`] or a [`Wall`], so that it can be stepped through logical time in a test.
+
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::model::{Moment, Wall};
+
+/// Milliseconds of the monotonic clock since this process first asked.
+pub fn moment() -> Moment {
+    static START: OnceLock<Instant> = OnceLock::new();
+    Moment(START.get_or_init(Instant::now).elapsed().as_millis() as u64)
+}
+
+/// A point of the monotonic clock, to measure how long something took.
+pub fn stamp() -> Instant {
+    Instant::now()
+}
+
+/// Milliseconds since 1970 (UTC) by the system's clock, which may jump.
+pub fn wall() -> Wall {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Wall(since.map_or(0, |d| d.as_millis() as i64))
+}
+
+/// `N` unpredictable bytes, fit for secrets.
+pub fn random<const N: usize>() -> [u8; N] {
+    rand::random()
+}
+
+/// An evenly distributed number below `bound` (0 if `bound` is 0), for jitter.
+pub fn jitter(bound: u64) -> u64 {
+    if bound == 0 { 0 } else { rand::random_range(0..bound) }
+}

@@ -1,0 +1,13 @@
+//! Parlor: a chat server. Durable, ordered channels and true presence, over WebSocket and HTTP long-poll.
+//!
+//! `docs/architecture.md` walks one message, one heartbeat and one scrape through these folders. A folder imports
+//! only from those to its left:
+//!
+//! `model clock metrics < protocol config store auth supervise < presence < channel < session < transport admin < server`
+
+pub mod clock;
+pub mod config;
+pub mod model;
+pub mod presence;
+pub mod store;
+pub mod supervise;

@@ -1,0 +1,180 @@
+//! Names of users and channels, valid by construction (protocol, section 1).
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+
+/// The longest name of an account or of a channel, in bytes.
+const NAME_MAX: usize = 64;
+/// The longest name that a guest may wish for, in bytes.
+const WISH_MAX: usize = 32;
+/// How many random characters end a guest's name.
+pub(crate) const GUEST_TAIL: usize = 5;
+
+/// Why a text is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// Not `[a-z0-9][a-z0-9_.-]{0,63}`, nor a guest's `~name-xxxxx`.
+    #[error("expected a user name: [a-z0-9][a-z0-9_.-]{{0,63}}, or a guest's ~name-xxxxx")]
+    User,
+    /// Not `[a-z0-9][a-z0-9._-]{0,63}`.
+    #[error("expected a channel name: [a-z0-9][a-z0-9._-]{{0,63}}, or @user")]
+    Channel,
+    /// Not `[a-z0-9][a-z0-9_.-]{0,31}`.
+    #[error("expected a guest's wished name: [a-z0-9][a-z0-9_.-]{{0,31}}")]
+    Wish,
+}
+
+/// The rule that accounts, channels and wished names share: `[a-z0-9][a-z0-9_.-]*`, at most `max` bytes.
+fn is_plain(text: &str, max: usize) -> bool {
+    let bytes = text.as_bytes();
+    let lead = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    !bytes.is_empty()
+        && bytes.len() <= max
+        && lead(bytes[0])
+        && bytes.iter().all(|&b| lead(b) || matches!(b, b'_' | b'.' | b'-'))
+}
+
+fn is_guest(text: &str) -> bool {
+    let Some((wish, tail)) = text.strip_prefix('~').and_then(|rest| rest.rsplit_once('-')) else {
+        return false;
+    };
+    is_plain(wish, WISH_MAX)
+        && tail.len() == GUEST_TAIL
+        && tail.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+macro_rules! name {
+    ($name:ident) => {
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+                out.serialize_str(&self.0)
+            }
+        }
+    };
+}
+
+/// A user: an account (`ann`) or a guest (`~ann-k3x9q`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserName(Arc<str>);
+
+name!(UserName);
+
+impl UserName {
+    /// Reads a name from outside.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if is_plain(text, NAME_MAX) || is_guest(text) { Ok(Self(Arc::from(text))) } else { Err(NameError::User) }
+    }
+
+    /// A guest's name, from the one wished for and random bytes.
+    pub fn guest(wish: &str, random: [u8; GUEST_TAIL]) -> Result<Self, NameError> {
+        const DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        if !is_plain(wish, WISH_MAX) {
+            return Err(NameError::Wish);
+        }
+        let tail = random.map(|b| char::from(DIGITS[usize::from(b) % DIGITS.len()]));
+        Ok(Self(format!("~{wish}-{}", String::from_iter(tail)).into()))
+    }
+
+    /// Whether this is a guest.
+    pub fn is_guest(&self) -> bool {
+        self.0.starts_with('~')
+    }
+}
+
+/// A channel: `general`, or the direct channel of two accounts, `@ann:bob`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelName(Arc<str>);
+
+name!(ChannelName);
+
+impl ChannelName {
+    /// Reads a channel's name as `me` may write it: `@bob` becomes `@ann:bob` with both names sorted.
+    pub fn parse(text: &str, me: &UserName) -> Result<Self, NameError> {
+        let Some(direct) = text.strip_prefix('@') else {
+            return Self::stored(text);
+        };
+        if direct.contains(':') {
+            return Self::stored(text);
+        }
+        let (a, b) = if direct < me.as_str() { (direct, me.as_str()) } else { (me.as_str(), direct) };
+        if !is_plain(direct, NAME_MAX) && !is_guest(direct) {
+            return Err(NameError::Channel);
+        }
+        Ok(Self(format!("@{a}:{b}").into()))
+    }
+
+    /// Reads a full name, as the store keeps it.
+    pub fn stored(text: &str) -> Result<Self, NameError> {
+        let good = match text.strip_prefix('@').map(|pair| pair.split_once(':')) {
+            None => is_plain(text, NAME_MAX),
+            Some(Some((a, b))) => is_plain(a, NAME_MAX) && is_plain(b, NAME_MAX) && a <= b,
+            Some(None) => false,
+        };
+        if good { Ok(Self(Arc::from(text))) } else { Err(NameError::Channel) }
+    }
+
+    /// Whether this is the direct channel of two users.
+    pub fn is_direct(&self) -> bool {
+        self.0.starts_with('@')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_names_follow_the_grammar() {
+        for good in ["a", "ann", "9", "a_b.c-d", &"x".repeat(64)] {
+            assert!(UserName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Ann", "-a", "_a", ".a", "a b", "ä", "a/b", "a\0", &"x".repeat(65)] {
+            assert_eq!(UserName::parse(bad), Err(NameError::User), "{bad}");
+        }
+    }
+
+    #[test]
+    fn guest_names_are_a_tilde_a_wish_and_five_characters() {
+        let made = UserName::guest("ann", [0, 35, 36, 1, 255]).unwrap();
+        assert_eq!(made.as_str(), "~ann-a9abd");
+        assert!(made.is_guest() && UserName::parse(made.as_str()).is_ok());
+        for bad in ["~ann", "~ann-abcd", "~-abcde", "~ann-ABCDE", "~Ann-abcde", &format!("~{}-abcde", "x".repeat(33))] {
+            assert!(UserName::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(UserName::guest(&"x".repeat(33), [0; 5]), Err(NameError::Wish));
+    }
+
+    #[test]
+    fn a_direct_channel_is_named_by_both_sorted() {
+        let (ann, bob) = (UserName::parse("ann").unwrap(), UserName::parse("bob").unwrap());
+        assert_eq!(ChannelName::parse("@bob", &ann).unwrap().as_str(), "@ann:bob");
+        assert_eq!(ChannelName::parse("@ann", &bob).unwrap().as_str(), "@ann:bob");
+        assert_eq!(ChannelName::parse("@ann:bob", &bob).unwrap().as_str(), "@ann:bob");
+        for bad in ["@", "@:", "@bob:ann", "@a:b:c", "@Bob", "#x", ""] {
+            assert!(ChannelName::parse(bad, &ann).is_err(), "{bad}");
+        }
+    }
+}

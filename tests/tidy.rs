@@ -1,0 +1,1 @@
+//! Architecture rules, run as tests.
