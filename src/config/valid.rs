@@ -179,7 +179,7 @@ pub struct Rates {
 /// How it logs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logging {
-    /// Levels, in env_logger's form.
+    /// Levels, in `env_logger`'s form.
     pub filter: String,
     /// How a line looks.
     pub format: LogFormat,

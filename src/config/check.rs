@@ -1,0 +1,235 @@
+//! From what was written to what it means: ranges and relations, all faults at once.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::fault::{Fault, Place, Places};
+use super::load::quoted;
+use super::raw::{DURABILITIES, ENGINES, LOG_FORMATS, REGISTRATIONS, Raw};
+use super::valid::{Auth, Bind, Channels, Config, Limits, Logging, Presence, Rates, Server, Store};
+
+const HOUR_MS: u64 = 3_600_000;
+const MINUTE_MS: u64 = 60_000;
+/// The longest path of a Unix socket, by `unix(7)`, without the closing zero.
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// What a raw configuration means. Where there are faults, the values at them stand for nothing.
+pub(super) fn check(raw: Raw, places: &Places) -> (Config, Vec<Fault>) {
+    let mut check = Check { places, faults: Vec::new() };
+    let config = Config {
+        server: check.server(raw.server),
+        store: check.store(raw.store),
+        presence: check.presence(&raw.presence),
+        channels: check.channels(&raw.channels),
+        limits: check.limits(&raw.limits),
+        auth: Auth {
+            guests: raw.auth.guests,
+            guest_ttl: Duration::from_secs(check.within("auth.guest_ttl_s", raw.auth.guest_ttl_s, 1..=315_360_000)),
+            registration: check.one_of("auth.registration", &raw.auth.registration, &REGISTRATIONS),
+        },
+        rates: Rates {
+            enabled: raw.rates.enabled,
+            commands_per_second: check.within("rates.commands_per_second", raw.rates.commands_per_second, 1..=1_000_000)
+                as u32,
+            logins_per_minute: check.within("rates.logins_per_minute", raw.rates.logins_per_minute, 1..=100_000) as u32,
+        },
+        log: Logging {
+            format: check.one_of("log.format", &raw.log.format, &LOG_FORMATS),
+            filter: check.filter(raw.log.filter),
+        },
+    };
+    (config, check.faults)
+}
+
+struct Check<'a> {
+    places: &'a Places,
+    faults: Vec<Fault>,
+}
+
+impl Check<'_> {
+    fn server(&mut self, raw: super::raw::Server) -> Server {
+        let drain_timeout = self.ms("server.drain_timeout_ms", raw.drain_timeout_ms, 0..=10 * MINUTE_MS);
+        for origin in &raw.allowed_origins {
+            if !is_origin(origin) {
+                let expected = "origins as \"https://chat.example.org\" (scheme and host, a port if need be), or \"*\"";
+                self.refuse("server.allowed_origins", quoted(origin), expected);
+            }
+        }
+        Server {
+            bind: self.bind(&raw.bind),
+            workers: self.threads("server.workers", raw.workers),
+            drain_timeout,
+            drain_notice: self.ms("server.drain_notice_ms", raw.drain_notice_ms, 0..=MINUTE_MS).min(drain_timeout),
+            allowed_origins: raw.allowed_origins,
+        }
+    }
+
+    fn store(&mut self, raw: super::raw::Store) -> Store {
+        if raw.path.trim().is_empty() || raw.path.contains(char::is_control) {
+            self.refuse("store.path", quoted(&raw.path), "the path of a directory");
+        }
+        Store {
+            engine: self.one_of("store.engine", &raw.engine, &ENGINES),
+            path: PathBuf::from(raw.path),
+            durability: self.one_of("store.durability", &raw.durability, &DURABILITIES),
+            sync_interval: self.ms("store.sync_interval_ms", raw.sync_interval_ms, 1..=MINUTE_MS),
+            cache_bytes: self.within("store.cache_bytes", raw.cache_bytes, 1 << 20..=1 << 40),
+            reserve_bytes: self.within("store.reserve_bytes", raw.reserve_bytes, 0..=1 << 60),
+            read_threads: self.count("store.read_threads", raw.read_threads, 1..=256),
+        }
+    }
+
+    fn presence(&mut self, raw: &super::raw::Presence) -> Presence {
+        let heartbeat = self.ms("presence.heartbeat_ms", raw.heartbeat_ms, 100..=10 * MINUTE_MS);
+        let timeout = self.ms("presence.timeout_ms", raw.timeout_ms, 100..=HOUR_MS);
+        if raw.timeout_ms <= raw.heartbeat_ms {
+            let beside = ("presence.heartbeat_ms", raw.heartbeat_ms);
+            self.relation(("presence.timeout_ms", raw.timeout_ms), "more than", beside);
+        }
+        Presence { heartbeat, timeout, sweep: self.ms("presence.sweep_ms", raw.sweep_ms, 10..=MINUTE_MS) }
+    }
+
+    fn channels(&mut self, raw: &super::raw::Channels) -> Channels {
+        Channels {
+            create_on_join: raw.create_on_join,
+            window: self.count("channels.window", raw.window, 1..=100_000),
+            dedup_window: self.count("channels.dedup_window", raw.dedup_window, 0..=1_000_000),
+            announce_max: self.count("channels.announce_max", raw.announce_max, 0..=100_000),
+            idle: self.ms("channels.idle_ms", raw.idle_ms, 10..=24 * HOUR_MS),
+            arbiters: self.threads("channels.arbiters", raw.arbiters),
+        }
+    }
+
+    fn limits(&mut self, raw: &super::raw::Limits) -> Limits {
+        let frame = ("limits.frame_bytes", raw.frame_bytes);
+        let frame_bytes = self.count(frame.0, frame.1, 256..=1 << 20);
+        let mut body = ("limits.body_bytes", raw.body_bytes);
+        if !self.places.contains_key(body.0) {
+            body.1 = body.1.min(raw.frame_bytes);
+        }
+        let body_bytes = self.count(body.0, body.1, 1..=60_000);
+        if body.1 > frame.1 {
+            self.relation(body, "at most", frame);
+        }
+        let queue = ("limits.session_queue_bytes", raw.session_queue_bytes);
+        let session_queue_bytes = self.count(queue.0, queue.1, 0..=1 << 30);
+        let inflight = ("limits.inflight_bytes", raw.inflight_bytes);
+        let inflight_bytes = self.count(inflight.0, inflight.1, 0..=1 << 40);
+        for one in [queue, inflight] {
+            if one.1 < frame.1 {
+                self.relation(one, "at least", frame);
+            }
+        }
+        Limits {
+            frame_bytes,
+            body_bytes,
+            session_queue_bytes,
+            replay_max: self.within("limits.replay_max", raw.replay_max, 1..=1_000_000),
+            dedup_scan: self.within("limits.dedup_scan", raw.dedup_scan, 1..=10_000_000),
+            page_max: self.count("limits.page_max", raw.page_max, 1..=10_000),
+            channels_per_session: self.count("limits.channels_per_session", raw.channels_per_session, 1..=100_000),
+            sessions: self.count("limits.sessions", raw.sessions, 1..=10_000_000),
+            connections_per_address: self.count(
+                "limits.connections_per_address",
+                raw.connections_per_address,
+                0..=10_000_000,
+            ),
+            outstanding: self.count("limits.outstanding", raw.outstanding, 1..=100_000),
+            inflight_bytes,
+            hello_timeout: self.ms("limits.hello_timeout_ms", raw.hello_timeout_ms, 10..=10 * MINUTE_MS),
+        }
+    }
+
+    fn bind(&mut self, text: &str) -> Bind {
+        if let Some(path) = text.strip_prefix("unix:") {
+            if path.is_empty() || path.contains(char::is_control) || path.len() > SOCKET_PATH_BYTES {
+                let expected = format!("unix: and a path of 1 to {SOCKET_PATH_BYTES} bytes");
+                self.refuse("server.bind", quoted(text), expected);
+            }
+            return Bind::Unix(PathBuf::from(path));
+        }
+        let address = text.parse().unwrap_or_else(|_| {
+            let expected = "an address and a port as \"127.0.0.1:8080\" or \"[::1]:8080\", or \"unix:/path\"";
+            self.refuse("server.bind", quoted(text), expected);
+            ([127, 0, 0, 1], 0).into()
+        });
+        Bind::Tcp(address)
+    }
+
+    /// `env_logger` would warn of a wrong level and then ignore it; here it is a fault.
+    fn filter(&mut self, text: String) -> String {
+        let directives = text.split('/').next().unwrap_or_default();
+        let sound = |directive: &str| match directive.split_once('=') {
+            Some((target, level)) => !target.trim().is_empty() && is_level(level.trim()),
+            None => !directive.trim().is_empty() && !directive.trim().contains(char::is_whitespace),
+        };
+        if text.contains(char::is_control) || !directives.split(',').all(sound) {
+            let expected =
+                "levels (off, error, warn, info, debug, trace) as \"info\" or \"warn,parlor::channel=debug\"";
+            self.refuse("log.filter", quoted(&text), expected);
+        }
+        text
+    }
+
+    fn one_of<T: Copy>(&mut self, key: &str, text: &str, choices: &[(&str, T)]) -> T {
+        if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text) {
+            return *chosen;
+        }
+        let words: Vec<_> = choices.iter().map(|(word, _)| quoted(word)).collect();
+        self.refuse(key, quoted(text), words.join(" or "));
+        choices[0].1
+    }
+
+    fn within(&mut self, key: &str, value: u64, range: RangeInclusive<u64>) -> u64 {
+        if !range.contains(&value) {
+            self.refuse(key, value, format!("{} to {}", range.start(), range.end()));
+        }
+        value
+    }
+
+    fn count(&mut self, key: &str, value: u64, range: RangeInclusive<u64>) -> usize {
+        self.within(key, value, range) as usize
+    }
+
+    fn ms(&mut self, key: &str, value: u64, range: RangeInclusive<u64>) -> Duration {
+        Duration::from_millis(self.within(key, value, range))
+    }
+
+    /// A number of threads, of which 0 is one per core.
+    fn threads(&mut self, key: &str, value: u64) -> usize {
+        match self.count(key, value, 0..=1024) {
+            0 => std::thread::available_parallelism().map_or(1, Into::into),
+            count => count,
+        }
+    }
+
+    fn place(&self, key: &str) -> Place {
+        self.places.get(key).cloned().unwrap_or(Place::Default)
+    }
+
+    fn refuse(&mut self, key: &str, value: impl Display, expected: impl Into<String>) {
+        self.faults.push(Fault::value(self.place(key), key, value, expected));
+    }
+
+    /// Two values that do not go together; said only if each would do by itself.
+    fn relation(&mut self, (key, value): (&str, u64), how: &str, (other, beside): (&str, u64)) {
+        if !self.faults.iter().any(|fault| fault.key == key || fault.key == other) {
+            let place = self.place(other);
+            self.refuse(key, value, format!("{how} {other}, which is {beside} ({place})"));
+        }
+    }
+}
+
+/// Whether a text is a level of the log.
+fn is_level(text: &str) -> bool {
+    text.parse::<log::LevelFilter>().is_ok()
+}
+
+/// Whether a text is an origin (RFC 6454, section 6.2), or `*`.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:[]".contains(c);
+    text == "*" || host.is_some_and(|host| !host.is_empty() && host.chars().all(plain))
+}

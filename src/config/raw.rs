@@ -1,0 +1,191 @@
+//! What may be written: the names, the types and the defaults. What a value must be like is `check`'s matter.
+//!
+//! `config.toml` at the repository's root says what each key means and costs; a test holds the two equal.
+
+#![expect(clippy::struct_field_names, reason = "a key's name ends in its unit")]
+
+use serde::{Deserialize, Serialize};
+
+use super::valid::{Bind, Config, Durability, Engine, LogFormat, Registration};
+
+/// Declares the sections: each a struct whose fields are its keys, with their defaults.
+macro_rules! sections {
+    ($($(#[$doc:meta])* $section:ident: $name:ident { $($key:ident: $kind:ty = $default:expr),+ $(,)? })+) => {
+        /// Everything that can be set, as it is written.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(super) struct Raw {
+            $($(#[$doc])* pub(super) $section: $name,)+
+        }
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+            #[serde(default, deny_unknown_fields)]
+            pub(super) struct $name {
+                $(pub(super) $key: $kind,)+
+            }
+
+            impl Default for $name {
+                fn default() -> Self {
+                    Self { $($key: $default,)+ }
+                }
+            }
+        )+
+    };
+}
+
+sections! {
+    /// `[server]`
+    server: Server {
+        bind: String = "127.0.0.1:8080".into(),
+        workers: u64 = 0,
+        drain_timeout_ms: u64 = 10_000,
+        drain_notice_ms: u64 = 300,
+        allowed_origins: Vec<String> = Vec::new(),
+    }
+    /// `[store]`
+    store: Store {
+        engine: String = "sled".into(),
+        path: String = "data".into(),
+        durability: String = "always".into(),
+        sync_interval_ms: u64 = 200,
+        cache_bytes: u64 = 64 << 20,
+        reserve_bytes: u64 = 64 << 20,
+        read_threads: u64 = 4,
+    }
+    /// `[presence]`
+    presence: Presence {
+        heartbeat_ms: u64 = 25_000,
+        timeout_ms: u64 = 60_000,
+        sweep_ms: u64 = 1_000,
+    }
+    /// `[channels]`
+    channels: Channels {
+        create_on_join: bool = true,
+        window: u64 = 256,
+        dedup_window: u64 = 1_000,
+        announce_max: u64 = 200,
+        idle_ms: u64 = 60_000,
+        arbiters: u64 = 0,
+    }
+    /// `[limits]`
+    limits: Limits {
+        frame_bytes: u64 = 64 << 10,
+        body_bytes: u64 = 32 << 10,
+        session_queue_bytes: u64 = 1 << 20,
+        replay_max: u64 = 10_000,
+        dedup_scan: u64 = 100_000,
+        page_max: u64 = 1_000,
+        channels_per_session: u64 = 256,
+        sessions: u64 = 100_000,
+        connections_per_address: u64 = 20_000,
+        outstanding: u64 = 64,
+        inflight_bytes: u64 = 64 << 20,
+        hello_timeout_ms: u64 = 10_000,
+    }
+    /// `[auth]`
+    auth: Auth {
+        guests: bool = true,
+        guest_ttl_s: u64 = 30 * 24 * 3600,
+        registration: String = "open".into(),
+    }
+    /// `[rates]`
+    rates: Rates {
+        enabled: bool = true,
+        commands_per_second: u64 = 2_000,
+        logins_per_minute: u64 = 10,
+    }
+    /// `[log]`
+    log: Logging {
+        filter: String = "info".into(),
+        format: String = "plain".into(),
+    }
+}
+
+/// The values that a key of a few choices may have.
+pub(super) const ENGINES: [(&str, Engine); 2] = [("sled", Engine::Sled), ("memory", Engine::Memory)];
+/// As [`ENGINES`].
+pub(super) const DURABILITIES: [(&str, Durability); 2] =
+    [("always", Durability::Always), ("interval", Durability::Interval)];
+/// As [`ENGINES`].
+pub(super) const REGISTRATIONS: [(&str, Registration); 3] =
+    [("open", Registration::Open), ("invite", Registration::Invite), ("closed", Registration::Closed)];
+/// As [`ENGINES`].
+pub(super) const LOG_FORMATS: [(&str, LogFormat); 2] = [("plain", LogFormat::Plain), ("json", LogFormat::Json)];
+
+/// The word for a choice.
+fn word<T: PartialEq>(choices: &[(&str, T)], chosen: &T) -> String {
+    choices.iter().find(|(_, one)| one == chosen).map_or_else(String::new, |(word, _)| (*word).to_owned())
+}
+
+/// Whole milliseconds.
+fn ms(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl From<&Config> for Raw {
+    /// How a configuration would be written.
+    fn from(from: &Config) -> Self {
+        let (server, store, presence) = (&from.server, &from.store, &from.presence);
+        let (channels, limits) = (&from.channels, &from.limits);
+        Self {
+            server: Server {
+                bind: match &server.bind {
+                    Bind::Tcp(address) => address.to_string(),
+                    Bind::Unix(path) => format!("unix:{}", path.display()),
+                },
+                workers: server.workers as u64,
+                drain_timeout_ms: ms(server.drain_timeout),
+                drain_notice_ms: ms(server.drain_notice),
+                allowed_origins: server.allowed_origins.clone(),
+            },
+            store: Store {
+                engine: word(&ENGINES, &store.engine),
+                path: store.path.display().to_string(),
+                durability: word(&DURABILITIES, &store.durability),
+                sync_interval_ms: ms(store.sync_interval),
+                cache_bytes: store.cache_bytes,
+                reserve_bytes: store.reserve_bytes,
+                read_threads: store.read_threads as u64,
+            },
+            presence: Presence {
+                heartbeat_ms: ms(presence.heartbeat),
+                timeout_ms: ms(presence.timeout),
+                sweep_ms: ms(presence.sweep),
+            },
+            channels: Channels {
+                create_on_join: channels.create_on_join,
+                window: channels.window as u64,
+                dedup_window: channels.dedup_window as u64,
+                announce_max: channels.announce_max as u64,
+                idle_ms: ms(channels.idle),
+                arbiters: channels.arbiters as u64,
+            },
+            limits: Limits {
+                frame_bytes: limits.frame_bytes as u64,
+                body_bytes: limits.body_bytes as u64,
+                session_queue_bytes: limits.session_queue_bytes as u64,
+                replay_max: limits.replay_max,
+                dedup_scan: limits.dedup_scan,
+                page_max: limits.page_max as u64,
+                channels_per_session: limits.channels_per_session as u64,
+                sessions: limits.sessions as u64,
+                connections_per_address: limits.connections_per_address as u64,
+                outstanding: limits.outstanding as u64,
+                inflight_bytes: limits.inflight_bytes as u64,
+                hello_timeout_ms: ms(limits.hello_timeout),
+            },
+            auth: Auth {
+                guests: from.auth.guests,
+                guest_ttl_s: from.auth.guest_ttl.as_secs(),
+                registration: word(&REGISTRATIONS, &from.auth.registration),
+            },
+            rates: Rates {
+                enabled: from.rates.enabled,
+                commands_per_second: u64::from(from.rates.commands_per_second),
+                logins_per_minute: u64::from(from.rates.logins_per_minute),
+            },
+            log: Logging { filter: from.log.filter.clone(), format: word(&LOG_FORMATS, &from.log.format) },
+        }
+    }
+}
