@@ -3,8 +3,10 @@
 //! `docs/architecture.md` walks one message, one heartbeat and one scrape through these folders. A folder imports
 //! only from those to its left:
 //!
-//! `model clock metrics < protocol config store auth supervise < presence < channel < session < transport admin < server`
+//! `model clock metrics < protocol config store auth supervise < presence < channel < session < transport admin
+//! < server < cli`
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod model;
