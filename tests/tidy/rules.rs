@@ -1,0 +1,243 @@
+//! The rules: each takes a file and returns what is wrong with it, with how to mend it.
+
+use crate::scan::{Source, imports};
+
+/// What every folder but `model` and `clock` may import.
+const BASE: [&str; 3] = ["model", "clock", "metrics"];
+/// What each folder may import besides [`BASE`]; `docs/architecture.md` draws it. `model` and `clock` get nothing of
+/// the base but what stands here.
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
+    ("model", &[]),
+    ("clock", &["model"]),
+    ("metrics", &[]),
+    ("protocol", &[]),
+    ("config", &[]),
+    ("supervise", &[]),
+    ("store", &["config", "supervise"]),
+    ("broker", &["config", "store", "supervise"]),
+    ("auth", &["protocol", "config", "store"]),
+    ("client", &["protocol"]),
+    ("presence", &["protocol", "config", "store", "broker", "auth", "supervise"]),
+    ("channel", &["protocol", "config", "store", "broker", "auth", "supervise", "presence"]),
+    ("session", &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel"]),
+    ("transport", &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel", "session"]),
+    ("admin", &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel", "session"]),
+    ("server", &["*"]),
+    ("cli", &["*"]),
+    ("main", &["*"]),
+    ("lib", &["*"]),
+];
+/// Those that keep away from part of the base: the nouns know no clock, configuration knows only the nouns.
+const NO_BASE: [(&str, &[&str]); 4] =
+    [("model", &[]), ("clock", &["model"]), ("config", &["model"]), ("client", &["model"])];
+
+/// A folder imports only from those below it.
+pub fn layers(source: &Source) -> Vec<String> {
+    let folder = source.folder();
+    let Some((_, more)) = MAY_IMPORT.iter().find(|(name, _)| *name == folder) else {
+        let path = &source.path;
+        return vec![format!(
+            "{path}: folder `{folder}` has no line in MAY_IMPORT: say in tests/tidy/rules.rs what it may import"
+        )];
+    };
+    let base = NO_BASE.iter().find(|(name, _)| *name == folder).map_or(&BASE[..], |(_, base)| base);
+    let allowed = |name: &str| name == folder || base.contains(&name) || more.contains(&name) || more.contains(&"*");
+    let wrong = imports(source).into_iter().filter(|(_, name)| !allowed(name));
+    wrong
+        .map(|(line, name)| {
+            format!(
+                "{}:{line}: `{folder}` may not import `{name}`: move what is shared to the left of both, or hand it \
+                 in as an argument or a trait",
+                source.path
+            )
+        })
+        .collect()
+}
+
+/// Where each foreign thing may appear: its words, the places, and how to mend it elsewhere.
+const PLACES: [(&[&str], &[&str], &str); 3] = [
+    (
+        &["actix", "actix_web", "actix_web_actors", "actix_rt", "actix_http"],
+        &[
+            "src/supervise/",
+            "src/presence/actor",
+            "src/channel/actor",
+            "src/channel/directory",
+            "src/session/actor",
+            "src/session/hub",
+            "src/transport/",
+            "src/admin/",
+            "src/server",
+            "src/main.rs",
+        ],
+        "keep the core pure and put what needs an actor into the shell beside it",
+    ),
+    (
+        &["Instant::now", "SystemTime", "Utc::now", "Local::now", "rand::", "getrandom::"],
+        &["src/clock.rs"],
+        "take the time or the random bytes as an argument, or ask `crate::clock` in a shell",
+    ),
+    // `mod.rs` names the module beside it, not the crate.
+    (&["sled::"], &["src/store/sled", "src/store/mod.rs"], "go through `ChannelLog` and `Meta`"),
+];
+
+/// Actors, the clock, randomness and sled appear only where they belong.
+pub fn places(source: &Source) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (words, places, mend) in PLACES {
+        if places.iter().any(|place| source.path.starts_with(place)) {
+            continue;
+        }
+        for word in words {
+            let foreign = source.words(word).filter(|&at| !source.code[..at].ends_with("::") || word.contains("now"));
+            let name = word.trim_end_matches(':');
+            wrong.extend(foreign.map(|at| format!("{}:{}: `{name}` here: {mend}", source.path, source.line(at))));
+        }
+    }
+    wrong
+}
+
+/// Lines that may panic all the same: the file, a piece of the line, and why.
+pub const MAY_PANIC: [(&str, &str, &str); 2] = [
+    ("src/supervise/probe.rs", "a fixed name and fixed buckets are valid", "its arguments are constants"),
+    ("src/supervise/faults.rs", "fault armed at", "panicking is what an armed fault is for"),
+];
+
+/// Outside tests nothing panics on purpose.
+pub fn panics(source: &Source) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for word in [".unwrap()", ".expect(", "panic!", "todo!", "unimplemented!", "unreachable!"] {
+        for at in source.words(word) {
+            let line = source.line(at);
+            let text = source.text.lines().nth(line - 1).unwrap_or_default();
+            let excused = |(path, piece, _): &(&str, &str, &str)| source.path == *path && text.contains(piece);
+            if !MAY_PANIC.iter().any(excused) {
+                wrong.push(format!(
+                    "{}:{line}: `{word}` outside tests: return an error, or give the line a reason in MAY_PANIC in \
+                     tests/tidy/rules.rs",
+                    source.path
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+/// A file says first what lives in it.
+pub fn heading(source: &Source) -> Vec<String> {
+    let headed = source.text.starts_with("//! ");
+    let path = &source.path;
+    if headed {
+        vec![]
+    } else {
+        vec![format!("{path}: begins without `//!`: say what lives here and what it promises")]
+    }
+}
+
+/// The longest file.
+const LINES: usize = 400;
+
+/// One file, one reason to open it.
+pub fn length(source: &Source) -> Vec<String> {
+    let (path, lines) = (&source.path, source.text.lines().count());
+    if lines <= LINES {
+        vec![]
+    } else {
+        vec![format!("{path}: {lines} lines, at most {LINES}: split it by what changes together")]
+    }
+}
+
+/// Where a path in the docs may begin.
+const ROOTS: [&str; 7] = ["src/", "docs/", "tests/", "examples/", "benches/", "web/", ".ci/"];
+/// How the name of a file of this repository ends, where it stands without a folder.
+const ENDINGS: [&str; 3] = [".rs", ".md", ".toml"];
+
+/// The paths of this repository that a page of the docs names: in backticks, or as the goal of a relative link.
+pub fn named_paths(page: &str, text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for (number, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        }
+        if fenced {
+            continue;
+        }
+        let plain = |word: &str| word.chars().all(|c| c.is_alphanumeric() || "./_-".contains(c));
+        let ours = |word: &str| {
+            let bare = !word.contains('/') && ENDINGS.iter().any(|ending| word.ends_with(ending) && word != *ending);
+            plain(word) && (bare || ROOTS.iter().any(|root| word.starts_with(root)))
+        };
+        let words = line.split('`').skip(1).step_by(2).filter(|word| ours(word)).map(str::to_owned);
+        let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let goals = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let goals = goals.filter(|goal| !goal.is_empty() && !goal.contains(':') && plain(goal));
+        let goals = goals.map(|goal| format!("{folder}/{goal}").trim_start_matches('/').to_owned());
+        found.extend(words.chain(goals).map(|path| (number + 1, path)));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(rule: fn(&Source) -> Vec<String>, path: &str, text: &str) -> usize {
+        rule(&Source::new(path, text)).len()
+    }
+
+    #[test]
+    fn an_import_from_the_right_is_found_and_one_from_the_left_is_not() {
+        assert_eq!(wrong(layers, "src/store/log.rs", "use crate::{channel::X, model::Y};"), 1);
+        assert_eq!(wrong(layers, "src/session/hub.rs", "use crate::channel::X;"), 0);
+        assert_eq!(wrong(layers, "src/model/ids.rs", "use crate::clock;"), 1);
+        assert_eq!(wrong(layers, "src/config/load.rs", "use crate::clock;"), 1);
+        assert_eq!(wrong(layers, "src/transport/ws/mod.rs", "use crate::admin::X;"), 1);
+        assert_eq!(wrong(layers, "src/server.rs", "use crate::{admin, transport};"), 0);
+        assert_eq!(wrong(layers, "src/utils/mod.rs", ""), 1);
+    }
+
+    #[test]
+    fn an_import_in_a_test_or_a_comment_is_nobodys_business() {
+        let text = "// crate::channel\n#[cfg(test)]\nmod tests { use crate::channel::X; }";
+        assert_eq!(wrong(layers, "src/store/log.rs", text), 0);
+    }
+
+    #[test]
+    fn actors_sled_and_the_clock_are_found_where_they_do_not_belong() {
+        assert_eq!(wrong(places, "src/channel/window.rs", "use actix::Message;"), 1);
+        assert_eq!(wrong(places, "src/channel/actor.rs", "use actix::Message;"), 0);
+        assert_eq!(wrong(places, "src/protocol/frame.rs", "use actix_web::web;"), 1);
+        assert_eq!(wrong(places, "src/server.rs", "sled::open(x); crate::store::sled::open(x)"), 1);
+        assert_eq!(wrong(places, "src/store/sled/log.rs", "sled::open(x)"), 0);
+        assert_eq!(wrong(places, "src/session/hub.rs", "std::time::Instant::now()"), 1);
+        assert_eq!(wrong(places, "src/session/hub.rs", "use std::time::{Instant, SystemTime};"), 1);
+        assert_eq!(wrong(places, "src/auth/token.rs", "rand::random(); operand::x()"), 1);
+        assert_eq!(wrong(places, "src/clock.rs", "Instant::now(); rand::random()"), 0);
+    }
+
+    #[test]
+    fn panics_are_found_outside_tests_and_without_a_reason() {
+        assert_eq!(wrong(panics, "src/auth/token.rs", "a.unwrap(); b.expect(\"c\"); panic!(); todo!()"), 4);
+        assert_eq!(wrong(panics, "src/auth/token.rs", "a.unwrap_or(1); #[expect(x)] catch_panic(); \"panic!\""), 0);
+        assert_eq!(wrong(panics, "src/auth/token.rs", "#[cfg(test)]\nmod tests { fn a() { b.unwrap() } }"), 0);
+        assert_eq!(wrong(panics, "src/supervise/faults.rs", "panic!(\"fault armed at {place}\")"), 0);
+        assert_eq!(wrong(panics, "src/supervise/post.rs", "panic!(\"fault armed at {place}\")"), 1);
+    }
+
+    #[test]
+    fn a_file_without_a_heading_or_too_long_is_found() {
+        assert_eq!(wrong(heading, "src/a.rs", "use x;"), 1);
+        assert_eq!(wrong(heading, "src/a.rs", "//! A.\nuse x;"), 0);
+        assert_eq!(wrong(length, "src/a.rs", &"\n".repeat(400)), 0);
+        assert_eq!(wrong(length, "src/a.rs", &"\n".repeat(401)), 1);
+    }
+
+    #[test]
+    fn paths_are_found_in_backticks_and_links_and_nothing_else_is_taken_for_one() {
+        let text = "`src/a.rs` `config.toml` `/v1/ws` `a/b` [x](glossary.md#y) [z](https://e.org) `cargo test` `.md`\n\
+                    ```\n`src/fenced.rs`\n```\n`store.path`";
+        let found: Vec<_> = named_paths("docs/a.md", text).into_iter().map(|(_, path)| path).collect();
+        assert_eq!(found, ["src/a.rs", "config.toml", "docs/glossary.md"]);
+    }
+}
