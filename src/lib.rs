@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod metrics;
 pub mod model;
 pub mod presence;
 pub mod store;
