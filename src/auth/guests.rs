@@ -1,0 +1,188 @@
+//! Guests: people without an account, who come back as the same guest by their token.
+//!
+//! A guest is one record, `guest/<name>`, made durably before its token is given out. The token lives for a while after
+//! it was last used; [`Guests::purge_expired`] removes those whose time is over with everything that was theirs. Reads
+//! run on the read pool, never on an arbiter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::token::{Record, Token};
+use super::{AuthError, Blocking, Identity};
+use crate::clock;
+use crate::model::{UserName, Wall};
+use crate::store::{Meta, MetaOp, ReadError, Versioned, WriteError};
+
+/// Below this prefix the store keeps guests.
+const PREFIX: &str = "guest/";
+/// The name that one without a wish gets.
+const NO_WISH: &str = "guest";
+/// How many names are tried until one is free; five random characters rarely collide.
+const TRIES: usize = 8;
+/// How many rows a purge reads, and removes, at once.
+const PAGE: usize = 200;
+
+/// Lets guests in.
+#[derive(Clone)]
+pub struct Guests {
+    on: bool,
+    ttl: Duration,
+    meta: Arc<dyn Meta>,
+    blocking: Blocking,
+}
+
+impl Guests {
+    /// Guests whose tokens live for `ttl` after they were last used; with `on` false nobody is let in.
+    pub fn new(on: bool, ttl: Duration, meta: Arc<dyn Meta>, blocking: Blocking) -> Self {
+        Self { on, ttl, meta, blocking }
+    }
+
+    /// Makes a new guest, named after `wish`. It is on disk when this returns.
+    pub async fn arrive(&self, wish: Option<&str>, now: Wall) -> Result<Identity, AuthError> {
+        self.are_let_in()?;
+        let wish = wish.unwrap_or(NO_WISH);
+        let expires_at = self.end(now);
+        for _ in 0..TRIES {
+            let token = Token::new(UserName::guest(wish, clock::random())?, clock::random());
+            let record = token.record(now, expires_at).bytes();
+            match self.write(vec![MetaOp::Create(key(&token.user), record)]).await {
+                Ok(()) => return Ok(identity(&token, expires_at)),
+                Err(WriteError::Conflict(_)) => {}
+                Err(why) => return Err(AuthError::Unavailable(why.to_string())),
+            }
+        }
+        Err(AuthError::Unavailable(format!("found no free name like ~{wish}")))
+    }
+
+    /// Lets a guest back in by its token. With less than half of its time left, the token's life starts over.
+    pub async fn return_with(&self, token: &str, now: Wall) -> Result<Identity, AuthError> {
+        let (token, record, version) = self.look_up(token, now).await?;
+        let expires_at = record.expires();
+        let left = expires_at.0.saturating_sub(now.0);
+        if left >= self.ttl.as_millis() as i64 / 2 {
+            return Ok(identity(&token, expires_at));
+        }
+        let longer = self.end(now);
+        let swap = MetaOp::Swap(key(&token.user), version, record.until(longer).bytes());
+        match self.write(vec![swap]).await {
+            Ok(()) => Ok(identity(&token, longer)),
+            // Someone else extended it, or nobody can just now: the token is good until then at least.
+            Err(_) => Ok(identity(&token, expires_at)),
+        }
+    }
+
+    /// Who a token is of, and until when, writing nothing: for a request that only needs to know.
+    pub async fn check(&self, token: &str, now: Wall) -> Result<Identity, AuthError> {
+        let (token, record, _) = self.look_up(token, now).await?;
+        Ok(identity(&token, record.expires()))
+    }
+
+    /// Removes every guest whose token has ended, with its memberships and when it was last seen. Returns how many.
+    pub async fn purge_expired(&self, now: Wall) -> Result<usize, AuthError> {
+        let (mut purged, mut after) = (0, None);
+        loop {
+            let page = self.list(PREFIX.to_owned(), after.take()).await?;
+            after = page.last().map(|(key, _)| key.clone());
+            let full = page.len() == PAGE;
+            for (key, row) in page {
+                let over = Record::read(&row.value).is_none_or(|record| record.is_over(now));
+                if over && self.purge(&key, &row).await? {
+                    purged += 1;
+                }
+            }
+            if !full {
+                return Ok(purged);
+            }
+        }
+    }
+
+    /// Removes one guest. The token is made void first, by a write that fails if the guest was renewed meanwhile; the
+    /// record goes last, so that what a crash interrupts is done again.
+    async fn purge(&self, key: &str, row: &Versioned) -> Result<bool, AuthError> {
+        let void = Record::read(&row.value).map_or_else(Bytes::new, |record| record.until(Wall(0)).bytes());
+        match self.write(vec![MetaOp::Swap(key.to_owned(), row.version, void)]).await {
+            Ok(()) => {}
+            Err(WriteError::Conflict(_)) => return Ok(false),
+            Err(why) => return Err(AuthError::Unavailable(why.to_string())),
+        }
+        let user = &key[PREFIX.len()..];
+        let memberships = format!("m/{user}/");
+        loop {
+            let page = self.list(memberships.clone(), None).await?;
+            let full = page.len() == PAGE;
+            let mut ops = Vec::with_capacity(2 * page.len() + 2);
+            for (membership, _) in page {
+                let channel = &membership[memberships.len()..];
+                ops.push(MetaOp::Remove(format!("c/{channel}/{user}")));
+                ops.push(MetaOp::Remove(membership));
+            }
+            if !full {
+                ops.push(MetaOp::Remove(format!("seen/{user}")));
+                ops.push(MetaOp::Remove(key.to_owned()));
+            }
+            self.write(ops).await.map_err(|why| AuthError::Unavailable(why.to_string()))?;
+            if !full {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn are_let_in(&self) -> Result<(), AuthError> {
+        if self.on { Ok(()) } else { Err(AuthError::Forbidden) }
+    }
+
+    fn end(&self, now: Wall) -> Wall {
+        Wall(now.0.saturating_add(self.ttl.as_millis() as i64))
+    }
+
+    /// The record of a good token, with its version.
+    async fn look_up(&self, text: &str, now: Wall) -> Result<(Token, Record, u64), AuthError> {
+        let token = Token::parse(text).ok_or(AuthError::Unauthenticated)?;
+        self.are_let_in()?;
+        let wanted = key(&token.user);
+        let found = self.read(move |meta| meta.get(&wanted)).await?.ok_or(AuthError::Unauthenticated)?;
+        let record = Record::read(&found.value).ok_or(AuthError::Unauthenticated)?;
+        if !token.is_of(&record) || record.is_over(now) {
+            return Err(AuthError::Unauthenticated);
+        }
+        Ok((token, record, found.version))
+    }
+
+    async fn list(&self, prefix: String, after: Option<String>) -> Result<Vec<(String, Versioned)>, AuthError> {
+        self.read(move |meta| meta.list(&prefix, after.as_deref(), PAGE)).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Meta) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, AuthError> {
+        let (tell, told) = oneshot::channel();
+        let meta = Arc::clone(&self.meta);
+        (self.blocking)(Box::new(move || drop(tell.send(read(&*meta)))));
+        match told.await {
+            Ok(outcome) => outcome.map_err(|why| AuthError::Unavailable(why.to_string())),
+            Err(_) => Err(AuthError::Unavailable("the read pool has stopped".into())),
+        }
+    }
+
+    async fn write(&self, ops: Vec<MetaOp>) -> Result<(), WriteError> {
+        let (tell, told) = oneshot::channel();
+        self.meta.write(ops, Box::new(move |outcome| drop(tell.send(outcome))));
+        told.await.unwrap_or(Err(WriteError::Unknown))
+    }
+}
+
+fn key(user: &UserName) -> String {
+    format!("{PREFIX}{user}")
+}
+
+fn identity(token: &Token, expires_at: Wall) -> Identity {
+    Identity { user: token.user.clone(), guest: true, token: token.reveal(), expires_at }
+}
+
+#[cfg(test)]
+#[path = "guests_tests.rs"]
+mod tests;
