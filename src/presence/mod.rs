@@ -1,11 +1,14 @@
 //! Who is online: a pure table and wheel, and the registry actor around them.
 
+mod actor;
 pub mod delta;
 mod gone;
 mod messages;
+mod notes;
 pub mod table;
 pub mod wheel;
 
+pub use actor::{Registry, RegistryHandle};
 pub use gone::{LAST_SEEN_PREFIX, last_seen_key, last_seen_text, parse_last_seen};
 pub use messages::{Asker, OnlinePage, Reason, RegistryIn, Row, Seen, State, ToHub};
 pub use table::Table;

@@ -1,0 +1,251 @@
+//! The registry: the presence table as an actor on a thread of its own.
+//!
+//! It does what the table says: tells the hubs, and notes for the disk when users were last seen. One interval timer
+//! sweeps. When a handler panics, the table is dropped and a recovering one takes its place; the hubs' addresses and what
+//! was noted are kept outside, so nobody has to introduce themselves again. It decides nothing by itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use actix::prelude::*;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::delta::{Effect, Input, Now};
+use super::notes::{BATCH, Notes};
+use super::{RegistryIn, Table, ToHub};
+use crate::clock;
+use crate::config;
+use crate::metrics;
+use crate::model::{HubId, Moment};
+use crate::store::Meta;
+use crate::supervise::{Budget, Envelope, Faults, Keeper, Post, Probes};
+
+/// How long what was noted may wait until it is written.
+const NOTES_WAIT: Duration = Duration::from_secs(3);
+
+/// What outlives a table.
+#[derive(Default)]
+struct Shared {
+    /// Tables built so far; the last one's incarnation.
+    lives: AtomicU64,
+    hubs: Mutex<BTreeMap<HubId, Post<ToHub>>>,
+}
+
+/// The actor. It is spoken to through [`RegistryHandle::post`].
+pub struct Registry {
+    keeper: Keeper<Table>,
+    shared: Arc<Shared>,
+    notes: Arc<Notes>,
+    faults: Faults,
+    metrics: metrics::Presence,
+    sweep_every: Duration,
+    /// The last incarnation whose hubs were asked to report.
+    opened: u64,
+    /// When what was noted was last written.
+    flushed: Moment,
+}
+
+/// A running registry.
+pub struct RegistryHandle {
+    post: Post<RegistryIn>,
+    stop: Recipient<Stop>,
+    notes: Arc<Notes>,
+    arbiter: Arbiter,
+}
+
+/// Keep what has to be kept, and end.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Stop(oneshot::Sender<()>);
+
+impl Registry {
+    /// Starts the registry on a new arbiter of the running actix system. Fault points: `registry.beat` and
+    /// `registry.sweep`; its probe is of kind `presence`.
+    pub fn start(
+        config: &config::Presence,
+        meta: Arc<dyn Meta>,
+        probes: &Probes,
+        faults: &Faults,
+        metrics: &metrics::Presence,
+    ) -> RegistryHandle {
+        let arbiter = Arbiter::new();
+        let notes = Notes::new(meta);
+        let probe = probes.of("presence");
+        let shared = Arc::new(Shared::default());
+        let (timeout, sweep_every) = (config.timeout, config.sweep);
+        let factory = {
+            let shared = Arc::clone(&shared);
+            move || {
+                let life = shared.lives.fetch_add(1, Relaxed) + 1;
+                if life == 1 {
+                    return Table::fresh(timeout, life, now());
+                }
+                let hubs: Vec<HubId> = shared.hubs.lock().keys().copied().collect();
+                Table::recovering(timeout, life, hubs, now())
+            }
+        };
+        let actor = Self {
+            keeper: Keeper::new("registry".into(), Arc::clone(&probe), Budget::default(), factory),
+            shared,
+            notes: Arc::clone(&notes),
+            faults: faults.clone(),
+            metrics: metrics.clone(),
+            sweep_every,
+            opened: 1,
+            flushed: clock::moment(),
+        };
+        let address = Self::start_in_arbiter(&arbiter.handle(), move |_| actor);
+        let post = Post::new(address.clone().recipient(), probe);
+        RegistryHandle { post, stop: address.recipient(), notes, arbiter }
+    }
+
+    /// The interval timer.
+    fn tick(&mut self) {
+        let (faults, metrics) = (&self.faults, &self.metrics);
+        let mut effects = Vec::new();
+        self.keeper.run(|table| effects = sweep(table, faults, metrics));
+        self.settle(effects);
+        let now = clock::moment();
+        if now.since(self.flushed) >= NOTES_WAIT || self.notes.len() >= BATCH {
+            self.flushed = now;
+            self.notes.flush();
+        }
+    }
+
+    /// Does what the table said, and what a rebuilt one has to say first.
+    fn settle(&mut self, effects: Vec<Effect>) {
+        self.perform(effects);
+        if self.keeper.is_down() {
+            return;
+        }
+        let table = self.keeper.state();
+        let (users, sessions) = table.counts();
+        self.metrics.online_users.set(users as i64);
+        self.metrics.sessions.set(sessions as i64);
+        if table.incarnation() != self.opened {
+            self.opened = table.incarnation();
+            let opening = table.opening();
+            self.perform(opening);
+            // The new table does not remember who went; whoever asks finds it on disk.
+            self.notes.flush();
+        }
+    }
+
+    fn perform(&self, effects: Vec<Effect>) {
+        if effects.is_empty() {
+            return;
+        }
+        let hubs = self.shared.hubs.lock();
+        for effect in effects {
+            match effect {
+                Effect::Write(user, at) => self.notes.note(user, at),
+                Effect::Tell(hub, what) => {
+                    if let ToHub::Reap(conns) = &what {
+                        self.metrics.reaped.inc_by(conns.len() as u64);
+                    }
+                    if let Some(post) = hubs.get(&hub) {
+                        post.send(what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.sweep_every, |registry, _| registry.tick());
+    }
+}
+
+impl Handler<Envelope<RegistryIn>> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<RegistryIn>, _: &mut Self::Context) {
+        let (shared, faults, metrics) = (&self.shared, &self.faults, &self.metrics);
+        let mut effects = Vec::new();
+        self.keeper.receive(envelope, |table, message| {
+            let input = match message {
+                RegistryIn::Hub { hub, post } => {
+                    // Kept before the table is touched: it has to be there even if that panics.
+                    shared.hubs.lock().insert(hub, post);
+                    Input::Hub { hub }
+                }
+                RegistryIn::Report { hub, incarnation, sessions, interest } => {
+                    Input::Report { hub, incarnation, sessions, interest }
+                }
+                RegistryIn::Up { hub, seen } => Input::Up { hub, seen },
+                RegistryIn::Beat { hub, seen } => {
+                    faults.pass("registry.beat");
+                    metrics.beats.inc();
+                    Input::Beat { hub, seen }
+                }
+                RegistryIn::Down { user, conn, reason } => Input::Down { user, conn, reason },
+                RegistryIn::Ask { hub, asker, users, watch } => Input::Ask { hub, asker, users, watch },
+                RegistryIn::Forget { hub, users } => Input::Forget { hub, users },
+                RegistryIn::Online { after, max, tell } => {
+                    // Whoever asked may have gone.
+                    drop(tell.send(table.online(after.as_ref(), max)));
+                    return;
+                }
+                RegistryIn::Sweep => {
+                    effects = sweep(table, faults, metrics);
+                    return;
+                }
+            };
+            effects = table.step(input, now());
+        });
+        self.settle(effects);
+    }
+}
+
+impl Handler<Stop> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Stop(stopped): Stop, ctx: &mut Self::Context) {
+        let notes = &self.notes;
+        self.keeper.run(|table| table.last_seen().for_each(|(user, at)| notes.note(user.clone(), at)));
+        ctx.stop();
+        // Whoever stops the server may have given up waiting.
+        let _ = stopped.send(());
+    }
+}
+
+impl RegistryHandle {
+    /// How the registry is spoken to.
+    pub fn post(&self) -> Post<RegistryIn> {
+        self.post.clone()
+    }
+
+    /// Handles what was sent before, writes when everyone was last seen, and ends the registry and its thread. It
+    /// returns when that is on disk, or the store refuses it.
+    pub async fn stop(self) {
+        let (tell, told) = oneshot::channel();
+        self.stop.do_send(Stop(tell));
+        // An error means that the registry is gone already; what it noted is still here.
+        drop(told.await);
+        self.notes.finish().await;
+        self.arbiter.stop();
+    }
+}
+
+fn now() -> Now {
+    Now { moment: clock::moment(), wall: clock::wall() }
+}
+
+fn sweep(table: &mut Table, faults: &Faults, metrics: &metrics::Presence) -> Vec<Effect> {
+    faults.pass("registry.sweep");
+    let begun = clock::stamp();
+    let effects = table.step(Input::Sweep, now());
+    metrics.sweep_seconds.observe(begun.elapsed().as_secs_f64());
+    effects
+}
+
+#[cfg(test)]
+#[path = "actor_tests.rs"]
+mod tests;
