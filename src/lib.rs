@@ -6,6 +6,7 @@
 //! `model clock metrics < protocol config store auth supervise < presence < channel < session < transport admin
 //! < server < cli`
 
+pub mod admin;
 pub mod auth;
 pub mod cli;
 pub mod clock;

@@ -1,0 +1,153 @@
+//! Whether the process lives, and whether it should be sent clients.
+//!
+//! `/healthz` says only that requests are answered: a supervisor that restarted a server because its disk is full would
+//! help nobody. `/readyz` says 503 while the server starts, drains, cannot store, or an actor rests because it panicked
+//! too often, and names which.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+/// Asks for what is wrong with the store, if anything is. It must not block.
+type StoreHealth = Box<dyn Fn() -> Option<String> + Send + Sync>;
+/// Asks for the names of actors that are over their restart budget. It must not block.
+type Resting = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// What readiness depends on. It begins as starting.
+pub struct Readiness {
+    starting: AtomicBool,
+    draining: AtomicBool,
+    store: StoreHealth,
+    resting: Resting,
+}
+
+/// One thing that stands in the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Obstacle {
+    /// `starting`, `draining`, `store` or `actor`.
+    what: &'static str,
+    /// More words, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl Readiness {
+    /// `store` tells what is wrong with the store; `resting` names the actors that are over their restart budget.
+    pub fn new(
+        store: impl Fn() -> Option<String> + Send + Sync + 'static,
+        resting: impl Fn() -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            starting: AtomicBool::new(true),
+            draining: AtomicBool::new(false),
+            store: Box::new(store),
+            resting: Box::new(resting),
+        }
+    }
+
+    /// The server has started.
+    pub fn started(&self) {
+        self.starting.store(false, Relaxed);
+    }
+
+    /// The server is stopping; it does not come back from that.
+    pub fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    /// Whether the server is stopping.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Everything that stands in the way; nothing if clients may come.
+    pub fn obstacles(&self) -> Vec<Obstacle> {
+        let flag = |set: &AtomicBool, what| set.load(Relaxed).then_some(Obstacle { what, why: None });
+        let mut all: Vec<Obstacle> =
+            [flag(&self.starting, "starting"), flag(&self.draining, "draining")].into_iter().flatten().collect();
+        all.extend((self.store)().map(|why| Obstacle { what: "store", why: Some(why) }));
+        all.extend((self.resting)().into_iter().map(|name| Obstacle { what: "actor", why: Some(name) }));
+        all
+    }
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    why: Vec<Obstacle>,
+}
+
+pub(super) async fn healthz() -> HttpResponse {
+    answer(HttpResponse::Ok(), &Health { status: "ok", why: Vec::new() })
+}
+
+pub(super) async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
+    let why = readiness.obstacles();
+    if why.is_empty() {
+        answer(HttpResponse::Ok(), &Health { status: "ready", why })
+    } else {
+        answer(HttpResponse::ServiceUnavailable(), &Health { status: "unready", why })
+    }
+}
+
+fn answer(mut response: actix_web::HttpResponseBuilder, health: &Health) -> HttpResponse {
+    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(health)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::{App, test};
+    use parking_lot::Mutex;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::admin;
+
+    async fn get(readiness: &Arc<Readiness>, path: &str) -> (u16, Value) {
+        let data = web::Data::from(Arc::clone(readiness));
+        let app = test::init_service(App::new().app_data(data).configure(admin::configure)).await;
+        let answer = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+        assert_eq!(answer.headers().get(CACHE_CONTROL).unwrap(), "no-store");
+        let status = answer.status().as_u16();
+        (status, test::read_body_json(answer).await)
+    }
+
+    #[actix_web::test]
+    async fn readiness_names_everything_that_stands_in_the_way_and_liveness_does_not_care() {
+        let (ill, resting) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(Vec::new())));
+        let readiness = {
+            let (ill, resting) = (Arc::clone(&ill), Arc::clone(&resting));
+            Arc::new(Readiness::new(move || ill.lock().clone(), move || resting.lock().clone()))
+        };
+        assert_eq!(
+            get(&readiness, "/readyz").await,
+            (503, json!({"status": "unready", "why": [{"what": "starting"}]}))
+        );
+        readiness.started();
+        assert_eq!(get(&readiness, "/readyz").await, (200, json!({"status": "ready"})));
+        *ill.lock() = Some("too little free space".to_owned());
+        resting.lock().push("presence".to_owned());
+        readiness.drain();
+        let why = json!([
+            {"what": "draining"},
+            {"what": "store", "why": "too little free space"},
+            {"what": "actor", "why": "presence"},
+        ]);
+        assert_eq!(get(&readiness, "/readyz").await, (503, json!({"status": "unready", "why": why})));
+        assert_eq!(get(&readiness, "/healthz").await, (200, json!({"status": "ok"})));
+    }
+
+    #[actix_web::test]
+    async fn other_methods_than_get_and_head_are_refused() {
+        let app = test::init_service(App::new().configure(admin::configure)).await;
+        for (method, status) in [("HEAD", 200), ("POST", 405), ("DELETE", 405)] {
+            let request = test::TestRequest::with_uri("/healthz").method(method.parse().unwrap()).to_request();
+            assert_eq!(test::call_service(&app, request).await.status().as_u16(), status, "{method}");
+        }
+    }
+}

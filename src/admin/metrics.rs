@@ -1,0 +1,93 @@
+//! `GET /metrics`: the instruments, every actor kind's probe and the store's collectors, as one text.
+//!
+//! A scrape reads atomics. It sends no message, so that a jammed actor shows instead of jamming the scrape.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use actix_web::{HttpResponse, web};
+use prometheus::core::Collector;
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+
+use crate::metrics::{CONTENT_TYPE as TEXT, Metrics, families};
+use crate::supervise::{Probes, Snapshot};
+
+/// All that a scrape shows.
+pub struct Scrape {
+    metrics: Arc<Metrics>,
+    probes: Probes,
+    store: Vec<Box<dyn Collector>>,
+}
+
+/// A figure of a probe: name, help, type, and how it is read.
+type Figure = (&'static str, &'static str, MetricType, fn(&Snapshot) -> f64);
+
+const FIGURES: [Figure; 6] = [
+    ("parlor_actor_live", "Actors that are alive.", MetricType::GAUGE, |of| of.live as f64),
+    ("parlor_actor_mailbox_depth", "Messages that wait in mailboxes.", MetricType::GAUGE, |of| of.mailbox_depth as f64),
+    (
+        "parlor_actor_mailbox_high_water",
+        "The most messages that ever waited in mailboxes at once.",
+        MetricType::GAUGE,
+        |of| of.mailbox_high_water as f64,
+    ),
+    ("parlor_actor_handled_total", "Messages handled.", MetricType::COUNTER, |of| of.handled as f64),
+    ("parlor_actor_panics_total", "Handlers that panicked.", MetricType::COUNTER, |of| of.panics as f64),
+    ("parlor_actor_restarts_total", "Actors rebuilt after a panic.", MetricType::COUNTER, |of| of.restarts as f64),
+];
+
+impl Scrape {
+    /// Shows these instruments, these actor kinds, and what the store collects about itself.
+    pub fn new(metrics: Arc<Metrics>, probes: Probes, store: Vec<Box<dyn Collector>>) -> Self {
+        Self { metrics, probes, store }
+    }
+
+    /// Everything, in the text format 0.0.4.
+    pub fn text(&self) -> String {
+        let probes = self.probes.all();
+        let snapshots: Vec<Snapshot> = probes.iter().map(|probe| probe.snapshot()).collect();
+        let mut extra: Vec<MetricFamily> = FIGURES.iter().map(|figure| family(*figure, &snapshots)).collect();
+        for probe in &probes {
+            extra.extend(probe.histograms().into_iter().flat_map(Collector::collect));
+        }
+        extra.extend(families(self.store.iter().map(|collector| &**collector)));
+        self.metrics.render(extra)
+    }
+}
+
+/// One figure of every actor kind.
+fn family((name, help, kind, read): Figure, snapshots: &[Snapshot]) -> MetricFamily {
+    let sample = |of: &Snapshot| {
+        let mut label = LabelPair::default();
+        label.set_name("kind".to_owned());
+        label.set_value(of.kind.to_owned());
+        let mut metric = Metric::from_label(vec![label]);
+        if kind == MetricType::COUNTER {
+            let mut counter = Counter::default();
+            counter.set_value(read(of));
+            metric.set_counter(counter);
+        } else {
+            let mut gauge = Gauge::default();
+            gauge.set_value(read(of));
+            metric.set_gauge(gauge);
+        }
+        metric
+    };
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(snapshots.iter().map(sample).collect());
+    family
+}
+
+pub(super) async fn metrics(scrape: web::Data<Scrape>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static(TEXT)))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .body(scrape.text())
+}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;
