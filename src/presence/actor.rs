@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -32,6 +32,8 @@ struct Shared {
     /// Tables built so far; the last one's incarnation.
     lives: AtomicU64,
     hubs: Mutex<BTreeMap<HubId, Post<ToHub>>>,
+    /// Whether the registry is over its restart budget.
+    resting: AtomicBool,
 }
 
 /// The actor. It is spoken to through [`RegistryHandle::post`].
@@ -52,6 +54,7 @@ pub struct Registry {
 pub struct RegistryHandle {
     post: Post<RegistryIn>,
     stop: Recipient<Stop>,
+    shared: Arc<Shared>,
     notes: Arc<Notes>,
     arbiter: Arbiter,
 }
@@ -89,7 +92,7 @@ impl Registry {
         };
         let actor = Self {
             keeper: Keeper::new("registry".into(), Arc::clone(&probe), Budget::default(), factory),
-            shared,
+            shared: Arc::clone(&shared),
             notes: Arc::clone(&notes),
             faults: faults.clone(),
             metrics: metrics.clone(),
@@ -99,7 +102,7 @@ impl Registry {
         };
         let address = Self::start_in_arbiter(&arbiter.handle(), move |_| actor);
         let post = Post::new(address.clone().recipient(), probe);
-        RegistryHandle { post, stop: address.recipient(), notes, arbiter }
+        RegistryHandle { post, stop: address.recipient(), shared, notes, arbiter }
     }
 
     /// The interval timer.
@@ -118,6 +121,7 @@ impl Registry {
     /// Does what the table said, and what a rebuilt one has to say first.
     fn settle(&mut self, effects: Vec<Effect>) {
         self.perform(effects);
+        self.shared.resting.store(self.keeper.is_down(), Relaxed);
         if self.keeper.is_down() {
             return;
         }
@@ -220,6 +224,12 @@ impl RegistryHandle {
     /// How the registry is spoken to.
     pub fn post(&self) -> Post<RegistryIn> {
         self.post.clone()
+    }
+
+    /// Asks, without entering the mailbox, whether the registry is over its restart budget and rests: for readiness.
+    pub fn resting(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.resting.load(Relaxed)
     }
 
     /// Handles what was sent before, writes when everyone was last seen, and ends the registry and its thread. It

@@ -209,3 +209,21 @@ async fn stopping_writes_when_everyone_was_last_seen_those_who_stay_included() {
         assert!((clock::wall().0 - at.0).abs() < 60_000, "{key} is {at}");
     }
 }
+
+#[actix::test]
+async fn a_registry_that_panics_too_often_rests_and_says_so() {
+    let bench = bench(LONG, LONG);
+    let registry = bench.handle.post();
+    let resting = bench.handle.resting();
+    for _ in 0..=Budget::default().restarts {
+        assert!(!resting());
+        bench.faults.arm("registry.beat");
+        registry.send(RegistryIn::Beat { hub: HubId(0), seen: seen(&user("ann"), 1) });
+        // Answered, or dropped by one who rests: either way the beat has been dealt with.
+        let (tell, told) = oneshot::channel();
+        registry.send(RegistryIn::Online { after: None, max: 1, tell });
+        drop(told.await);
+    }
+    assert!(resting());
+    bench.handle.stop().await;
+}

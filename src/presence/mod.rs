@@ -1,4 +1,7 @@
 //! Who is online: a pure table and wheel, and the registry actor around them.
+//!
+//! The registry alone declares a session dead, and a restart of it calls nobody offline. Nobody is written down as
+//! online: the disk keeps only when someone was last heard from.
 
 mod actor;
 pub mod delta;

@@ -113,7 +113,7 @@ mod tests {
     async fn the_end_writes_everything_in_bounded_batches() {
         let meta = Arc::new(MemoryMeta::default());
         let notes = Notes::new(Arc::clone(&meta) as _);
-        for n in 0..2 * BATCH + 1 {
+        for n in 0..=2 * BATCH {
             notes.note(user(n), Wall(7));
         }
         notes.note(user(0), Wall(3));
