@@ -38,7 +38,7 @@ enum Mood {
 /// Holds an actor's state `S` and rebuilds it when a handler panics.
 pub struct Keeper<S> {
     state: S,
-    factory: Box<dyn Fn() -> S + Send>,
+    factory: Box<dyn Fn() -> S>,
     probe: Arc<Probe>,
     name: String,
     budget: Budget,
@@ -48,7 +48,7 @@ pub struct Keeper<S> {
 
 impl<S> Keeper<S> {
     /// Builds the first state. `name` stands in logs.
-    pub fn new(name: String, probe: Arc<Probe>, budget: Budget, factory: impl Fn() -> S + Send + 'static) -> Self {
+    pub fn new(name: String, probe: Arc<Probe>, budget: Budget, factory: impl Fn() -> S + 'static) -> Self {
         probe.started();
         Self {
             state: factory(),
@@ -86,10 +86,12 @@ impl<S> Keeper<S> {
         rebuilt
     }
 
-    /// Has `act` work on the state, such as a timer's tick. Returns whether the state was rebuilt.
+    /// Has `act` work on the state, such as a timer's tick. Returns whether the state was rebuilt; where that ends a
+    /// rest, `act` was not called.
     pub fn run(&mut self, act: impl FnOnce(&mut S)) -> bool {
-        if self.mood == Mood::Down && !self.rebuild() {
-            return false;
+        if self.mood == Mood::Down {
+            // A new life begins before anything is handled in it.
+            return self.rebuild();
         }
         if catch_unwind(AssertUnwindSafe(|| act(&mut self.state))).is_ok() {
             return false;
@@ -109,19 +111,28 @@ impl<S> Keeper<S> {
             if self.mood == Mood::Well {
                 log::error!("{} {} is over its restart budget and rests", self.probe.kind(), self.name);
             }
-            self.mood = Mood::Down;
+            self.fall(Mood::Down);
             return false;
         }
         self.past.push_back(now);
         self.probe.restarted();
         self.state = (self.factory)();
-        self.mood = Mood::Well;
+        self.fall(Mood::Well);
         true
+    }
+
+    fn fall(&mut self, mood: Mood) {
+        match (std::mem::replace(&mut self.mood, mood), mood) {
+            (Mood::Well, Mood::Down) => self.probe.rested(1),
+            (Mood::Down, Mood::Well) => self.probe.rested(-1),
+            _ => {}
+        }
     }
 }
 
 impl<S> Drop for Keeper<S> {
     fn drop(&mut self) {
+        self.fall(Mood::Well);
         self.probe.stopped();
     }
 }

@@ -22,6 +22,7 @@ pub struct Probe {
     handled: AtomicU64,
     panics: AtomicU64,
     restarts: AtomicU64,
+    resting: AtomicI64,
     handle: Histogram,
     wait: Histogram,
 }
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub panics: u64,
     /// Actors rebuilt after a panic.
     pub restarts: u64,
+    /// Actors over their restart budget now.
+    pub resting: i64,
 }
 
 impl Probe {
@@ -60,6 +63,7 @@ impl Probe {
             handled: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
+            resting: AtomicI64::new(0),
             handle: histogram("parlor_actor_handle_seconds", "Time that an actor took to handle a message."),
             wait: histogram("parlor_actor_wait_seconds", "Time that a message waited in an actor's mailbox."),
         }
@@ -108,6 +112,11 @@ impl Probe {
         self.restarts.fetch_add(1, Relaxed);
     }
 
+    /// An actor went over its restart budget (1) or came back (−1).
+    pub(super) fn rested(&self, by: i64) {
+        self.resting.fetch_add(by, Relaxed);
+    }
+
     /// The figures now.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
@@ -118,6 +127,7 @@ impl Probe {
             handled: self.handled.load(Relaxed),
             panics: self.panics.load(Relaxed),
             restarts: self.restarts.load(Relaxed),
+            resting: self.resting.load(Relaxed),
         }
     }
 
