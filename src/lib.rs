@@ -14,5 +14,6 @@ pub mod config;
 pub mod metrics;
 pub mod model;
 pub mod presence;
+pub mod protocol;
 pub mod store;
 pub mod supervise;

@@ -1,0 +1,140 @@
+//! What the decoder takes and what it refuses.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const BOUNDS: Bounds = Bounds { body_bytes: 100, page_max: 10 };
+
+fn me() -> UserName {
+    UserName::parse("~ann-abcde").unwrap()
+}
+
+fn read(text: &str) -> Result<Command, Problem> {
+    let frame = Incoming::read(text).map_err(|(_, problem)| problem)?;
+    frame.command(&me(), &BOUNDS)
+}
+
+fn code(text: &str) -> ErrorCode {
+    read(text).expect_err(text).code
+}
+
+#[test]
+fn a_command_of_each_type_is_read() {
+    for good in [
+        r#"{"type":"join","channel":"a"}"#,
+        r#"{"type":"join","channel":"a","since":{"epoch":"e","seq":0},"member":false}"#,
+        r#"{"type":"join","channel":"a","tail":0,"more":{"x":1}}"#,
+        r#"{"type":"leave","channel":"a","only":"session"}"#,
+        r#"{"type":"publish","channel":"a","body":{}}"#,
+        r#"{"type":"publish","channel":"a","body":{"text":"\u0000"},"key":"k","base":0,"kind":"x-y","ref":1}"#,
+        r#"{"type":"history","channel":"a","hour":"2026-11-22T10","limit":99999}"#,
+        r#"{"type":"presence","users":["ann","~ann-abcde"]}"#,
+        r#"{"type":"who","channel":"a"}"#,
+        r#"{"type":"watch","users":["ann"],"channel":"a"}"#,
+        r#"{"type":"unwatch","channel":"a"}"#,
+        r#"{"type":"typing","channel":"a"}"#,
+        r#"{"type":"read","channel":"a","seq":9007199254740991}"#,
+        r#"{"type":"channels","after":"a"}"#,
+        r#"{"type":"refresh","token":"t"}"#,
+        r#"{"type":"ping","id":"é"}"#,
+        r#"{"type":"logout"}"#,
+    ] {
+        assert!(read(good).is_ok(), "{good}: {:?}", read(good));
+    }
+}
+
+#[test]
+fn frames_outside_the_grammar_are_bad_frames() {
+    for bad in [
+        r#"{"type":"join"}"#,
+        r#"{"type":"join","channel":"A"}"#,
+        r#"{"type":"join","channel":7}"#,
+        r#"{"type":"join","channel":"a","since":{"epoch":"e","seq":1},"tail":1}"#,
+        r#"{"type":"join","channel":"a","since":["e",1]}"#,
+        r#"{"type":"join","channel":"a","since":{"epoch":"e","seq":9007199254740992}}"#,
+        r#"{"type":"join","channel":"a","tail":-1}"#,
+        r#"{"type":"join","channel":"a","channel":"b"}"#,
+        r#"{"type":"leave","channel":"a","only":"user"}"#,
+        r#"{"type":"publish","channel":"a"}"#,
+        r#"{"type":"publish","channel":"a","body":"x"}"#,
+        r#"{"type":"publish","channel":"a","body":{},"key":""}"#,
+        r#"{"type":"publish","channel":"a","body":{},"kind":"poll"}"#,
+        r#"{"type":"publish","channel":"a","body":{},"base":1.5}"#,
+        r#"{"type":"publish","channel":"a","body":{},"ref":0}"#,
+        r#"{"type":"history","channel":"a","limit":0}"#,
+        r#"{"type":"history","channel":"a","hour":"today"}"#,
+        r#"{"type":"presence","users":["Ann"]}"#,
+        r#"{"type":"who"}"#,
+        r#"{"type":"watch"}"#,
+        r#"{"type":"ping","id":""}"#,
+        r#"{"type":"ping","id":7}"#,
+        r#"{"type":7}"#,
+        r"{}",
+        "[]",
+        "nonsense",
+        "",
+    ] {
+        assert_eq!(code(bad), ErrorCode::BadFrame, "{bad}");
+    }
+    let long = "x".repeat(65);
+    assert_eq!(code(&format!(r#"{{"type":"ping","id":"{long}"}}"#)), ErrorCode::BadFrame);
+    assert_eq!(code(&format!(r#"{{"type":"publish","channel":"a","body":{{}},"key":"{long}"}}"#)), ErrorCode::BadFrame);
+}
+
+#[test]
+fn other_refusals_have_codes_of_their_own() {
+    assert_eq!(code(r#"{"type":"dance"}"#), ErrorCode::UnknownType);
+    for kind in ["edit", "delete", "reaction", "server.note"] {
+        let text = format!(r#"{{"type":"publish","channel":"a","body":{{}},"kind":"{kind}"}}"#);
+        assert_eq!(code(&text), ErrorCode::Forbidden);
+    }
+    let large = format!(r#"{{"type":"publish","channel":"a","body":{{"text":"{}"}}}}"#, "x".repeat(100));
+    assert_eq!(code(&large), ErrorCode::TooLarge);
+    let many = vec!["\"ann\""; 501].join(",");
+    assert_eq!(code(&format!(r#"{{"type":"presence","users":[{many}]}}"#)), ErrorCode::TooLarge);
+}
+
+#[test]
+fn an_error_keeps_the_id_where_it_can_be_read() {
+    let (id, _) = Incoming::read(r#"{"type":7,"id":"x"}"#).unwrap_err();
+    assert_eq!(id.as_deref(), Some("x"));
+}
+
+#[test]
+fn a_hello_needs_a_version_that_is_spoken() {
+    let hello = |text: &str| Incoming::read(text).unwrap().hello().unwrap();
+    assert!(hello(r#"{"type":"hello","version":1,"guest":"ann","future":[]}"#).is_ok());
+    assert_eq!(hello(r#"{"type":"hello","version":2}"#).unwrap_err().code, ErrorCode::VersionUnsupported);
+    for bad in
+        [r#"{"type":"hello"}"#, r#"{"type":"hello","version":"1"}"#, r#"{"type":"hello","version":1,"guest":"Ann"}"#]
+    {
+        assert_eq!(hello(bad).unwrap_err().code, ErrorCode::BadFrame, "{bad}");
+    }
+}
+
+#[test]
+fn a_body_is_kept_to_the_letter() {
+    let text = r#"{"type":"publish","channel":"a","body":{ "n": 1.000, "n2":12345678901234567890123 }}"#;
+    let Command::Publish(publish) = read(text).unwrap() else { panic!("a publish") };
+    assert_eq!(publish.body, r#"{ "n": 1.000, "n2":12345678901234567890123 }"#);
+}
+
+proptest! {
+    #[test]
+    fn no_text_whatever_makes_the_decoder_panic(text in ".{0,200}") {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn no_cut_or_changed_frame_makes_the_decoder_panic(cut in 0usize..90, at in 0usize..90, byte in any::<u8>()) {
+        let whole = br#"{"type":"publish","id":"1","channel":"a","body":{"text":"\u00e9"},"key":"k","base":1,"ref":2}"#;
+        let mut bytes = whole[..whole.len().min(cut)].to_vec();
+        if let Some(place) = bytes.get_mut(at) {
+            *place = byte;
+        }
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            let _ = read(text);
+        }
+    }
+}
