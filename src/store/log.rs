@@ -23,7 +23,8 @@ pub struct Head {
     pub token: u64,
 }
 
-/// Called once with the outcome, from the writer's thread. It must not block.
+/// Called once with the outcome, from the writer's thread, or from the caller's own if the write is refused before it
+/// is queued. It must not block.
 pub type Done<T, E> = Box<dyn FnOnce(Result<T, E>) + Send>;
 
 /// Logs of messages. Reads block on the disk and belong on the read pool; writes are queued and answer through [`Done`].

@@ -10,7 +10,7 @@ use super::{Done, ReadError};
 pub struct Versioned {
     /// 1 at creation.
     pub version: u64,
-    /// What it holds; at most 64 KiB less its key.
+    /// What it holds; at most 64 KiB less its key and 16 bytes.
     pub value: Bytes,
 }
 
@@ -33,6 +33,9 @@ pub enum WriteError {
     /// A condition did not hold.
     #[error("the record has changed: {0}")]
     Conflict(String),
+    /// A record and its key are larger than a row may be; their size in bytes.
+    #[error("a record of {0} bytes does not fit a row")]
+    TooLarge(usize),
     /// The store takes no writes now.
     #[error("the store takes no writes now: {0}")]
     Unavailable(String),

@@ -1,11 +1,47 @@
 //! Where messages and small records live: the seams, and everything that stands behind them on one machine.
 //!
 //! [`ChannelLog`] and [`Meta`] are what the rest of Parlor sees; no sled type, no wire name and no actor crosses them.
+//! Behind them, from the top: [`Store`] opens and ends it all; `local` reads and queues; `writer` makes commits of
+//! what `commit` and `prune` decide; `record`, `block`, `entry`, `life`, `seal` and `keys` are the bytes; [`Rows`] is
+//! the ordered map that an engine keeps: `memory`, `sled`, or [`Failing`], a shim that breaks another one for tests.
 
+mod block;
+mod commit;
+#[doc(hidden)]
+pub mod conformance;
+mod entry;
 mod error;
+mod facade;
+mod failing;
+mod figures;
+mod health;
+mod keys;
+mod life;
+mod local;
 mod log;
+mod memory;
 mod meta;
+mod prune;
+mod queue;
+mod reads;
+mod record;
+mod reply;
+mod rows;
+mod seal;
+mod sled;
+mod view;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::{AppendError, OpenError, ReadError};
+pub use facade::Store;
+pub use failing::{Failing, Fault, Trouble};
+pub use health::Health;
 pub use log::{ChannelLog, Done, Hash, Head};
+pub use memory::MemoryRows;
 pub use meta::{Meta, MetaOp, Versioned, WriteError};
+pub use reads::Reads;
+pub use rows::{Batch, EngineError, MAX_VALUE, Rows, Visit};
+pub use sled::SledRows;

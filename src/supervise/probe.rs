@@ -85,13 +85,13 @@ impl Probe {
     }
 
     /// A message was put into a mailbox.
-    pub(super) fn entered(&self) {
+    pub(crate) fn entered(&self) {
         let depth = self.depth.fetch_add(1, Relaxed) + 1;
         self.high_water.fetch_max(depth, Relaxed);
     }
 
     /// A message left a mailbox, handled or dropped with it.
-    pub(super) fn left(&self) {
+    pub(crate) fn left(&self) {
         self.depth.fetch_sub(1, Relaxed);
     }
 

@@ -1,0 +1,208 @@
+//! A channel as the store knows it: its row, and where its log ends.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes};
+
+use super::keys::{self, ChannelId};
+use super::record::ROOT;
+use super::rows::EngineError;
+use super::seal::{self, Bad};
+use super::view::View;
+use super::{Hash, Head, block};
+use crate::model::{ChannelName, Epoch, Seq, Wall};
+
+/// A place in a log and the chain up to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) seq: Seq,
+    pub(super) at: Wall,
+    pub(super) hash: Hash,
+}
+
+/// One channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) id: ChannelId,
+    /// Random: part of its epoch.
+    pub(super) birth: u64,
+    pub(super) created: Wall,
+    /// The newest message that was trimmed away.
+    pub(super) anchor: Mark,
+    /// The newest message.
+    pub(super) head: Mark,
+}
+
+/// Why an entry cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    Engine(EngineError),
+    Row(Seq, Bad),
+}
+
+impl From<EngineError> for Missing {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl Entry {
+    /// A channel that has no message yet.
+    pub(super) fn new(id: ChannelId, birth: u64, created: Wall) -> Self {
+        let nothing = Mark { seq: 0, at: Wall(0), hash: ROOT };
+        Self { id, birth, created, anchor: nothing, head: nothing }
+    }
+
+    /// As the rest of the server sees it.
+    pub(super) fn show(&self, generation: u64) -> Head {
+        Head {
+            epoch: Epoch(Arc::from(format!("{}-{}", base36(generation), base36(self.birth)))),
+            seq: self.head.seq,
+            first: self.anchor.seq + 1,
+            at: self.head.at,
+            hash: self.head.hash,
+            token: self.id,
+        }
+    }
+
+    /// The channel's row.
+    pub(super) fn seal(&self, key: &[u8]) -> Bytes {
+        seal::seal(key, |out| {
+            out.put_u64(self.id);
+            out.put_u64(self.birth);
+            out.put_i64(self.created.0);
+            out.put_u64(self.anchor.seq);
+            out.put_i64(self.anchor.at.0);
+            out.put_slice(&self.anchor.hash);
+        })
+    }
+
+    /// Reads the row; the head is the anchor until [`load`] has looked.
+    pub(super) fn open(key: &[u8], value: &[u8]) -> Result<Self, Bad> {
+        let row: &[u8; 56] = seal::open(key, value)?.try_into().map_err(|_| Bad::Form)?;
+        let number = |at: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&row[at..at + 8]);
+            u64::from_be_bytes(bytes)
+        };
+        let mut hash = ROOT;
+        hash.copy_from_slice(&row[40..56]);
+        let anchor = Mark { seq: number(24), at: Wall(number(32) as i64), hash };
+        if anchor.seq > crate::model::MAX_SEQ {
+            return Err(Bad::Form);
+        }
+        Ok(Self { id: number(0), birth: number(8), created: Wall(number(16) as i64), anchor, head: anchor })
+    }
+}
+
+/// Reads the row of `name`; its head is not looked for.
+pub(super) fn row(view: &View, name: &ChannelName) -> Result<Option<Entry>, Missing> {
+    let key = keys::channel(name.as_str());
+    let value = view.get(&key)?;
+    value.map(|value| Entry::open(&key, &value).map_err(|bad| Missing::Row(0, bad))).transpose()
+}
+
+/// Reads the row of `name` and finds its head.
+pub(super) fn load(view: &View, name: &ChannelName) -> Result<Option<Entry>, Missing> {
+    let Some(mut entry) = row(view, name)? else { return Ok(None) };
+    let range = keys::blocks(entry.id, 0);
+    let mut found = None;
+    view.scan(&range.start..&range.end, true, &mut |key, value| {
+        found = Some(newest(key, value).map_err(|bad| Missing::Row(keys::last(key).unwrap_or(0), bad)));
+        ControlFlow::Break(())
+    })?;
+    if let Some(head) = found.transpose()? {
+        entry.head = head;
+    }
+    Ok(Some(entry))
+}
+
+fn newest(key: &[u8], value: &[u8]) -> Result<Mark, Bad> {
+    let records = block::open(key, value)?;
+    let last = records.last().ok_or(Bad::Form)?;
+    Ok(Mark { seq: last.seq, at: last.at, hash: last.link() })
+}
+
+fn base36(mut number: u64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut text = Vec::new();
+    loop {
+        text.push(char::from(DIGITS[(number % 36) as usize]));
+        number /= 36;
+        if number == 0 {
+            return text.into_iter().rev().collect();
+        }
+    }
+}
+
+/// The writer's own knowledge of channels, bounded: the half that was not asked for goes first.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    young: HashMap<ChannelName, Entry>,
+    old: HashMap<ChannelName, Entry>,
+}
+
+/// Half of what a cache holds.
+const HALF: usize = 16_384;
+
+impl Cache {
+    pub(super) fn get(&mut self, name: &ChannelName) -> Option<Entry> {
+        if let Some(found) = self.young.get(name) {
+            return Some(*found);
+        }
+        let found = self.old.remove(name)?;
+        self.put(name.clone(), found);
+        Some(found)
+    }
+
+    pub(super) fn put(&mut self, name: ChannelName, entry: Entry) {
+        if self.young.len() >= HALF {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.old.remove(&name);
+        self.young.insert(name, entry);
+    }
+
+    pub(super) fn remove(&mut self, name: &ChannelName) {
+        self.young.remove(name);
+        self.old.remove(name);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channels_row_is_read_back() {
+        let mut entry = Entry::new(7, 35, Wall(-5));
+        entry.anchor = Mark { seq: 9, at: Wall(77), hash: [3; 16] };
+        entry.head = entry.anchor;
+        let value = entry.seal(b"c");
+        assert_eq!(Entry::open(b"c", &value), Ok(entry));
+        assert_eq!(Entry::open(b"d", &value), Err(Bad::Checksum));
+        assert_eq!(&*entry.show(36).epoch.0, "10-z");
+        assert_eq!(entry.show(36).first, 10);
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_keeps_what_is_asked_for() {
+        let mut cache = Cache::default();
+        let name = |n: usize| ChannelName::stored(&format!("c{n}")).unwrap();
+        let entry = Entry::new(1, 1, Wall(0));
+        for n in 0..5 * HALF {
+            cache.put(name(n), entry);
+            assert!(cache.get(&name(0)).is_some());
+        }
+        assert!(cache.young.len() + cache.old.len() <= 2 * HALF);
+        cache.remove(&name(0));
+        assert_eq!(cache.get(&name(0)), None);
+    }
+}

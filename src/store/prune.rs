@@ -1,0 +1,127 @@
+//! The writes that take rows away: trimming, erasing a body, sweeping up after a deleted channel.
+//!
+//! Each takes a bounded bite out of the log; what is left waits for the next commit.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::commit::{Commit, engine, unavailable};
+use super::entry::{Entry, Mark, Missing};
+use super::keys::{self, ChannelId};
+use super::rows::EngineError;
+use super::{AppendError, Head, block};
+use crate::model::{ChannelName, Hour, Seq};
+
+/// Rows that one bite takes at most.
+const BITE: usize = 256;
+
+impl Commit<'_> {
+    /// Takes blocks from the front of the log; true: down to `below`.
+    pub(super) fn trim(&mut self, name: &ChannelName, below: Seq) -> Result<(Entry, bool), AppendError> {
+        let mut entry = self.present(name)?;
+        let target = below.saturating_sub(1).min(entry.head.seq);
+        if target <= entry.anchor.seq {
+            return Ok((entry, true));
+        }
+        let range = keys::blocks(entry.id, entry.anchor.seq + 1);
+        let mut writes: Vec<(Vec<u8>, Option<Bytes>, Bytes)> = Vec::new();
+        let mut kept_hour: Option<Hour> = None;
+        let mut anchor = entry.anchor;
+        let mut bad = None;
+        let view = self.view;
+        view.scan(&range.start..&range.end, false, &mut |key, value| {
+            let records = match block::open(key, value) {
+                Ok(records) => records,
+                Err(why) => {
+                    bad = Some(Missing::Row(keys::last(key).unwrap_or(0), why));
+                    return ControlFlow::Break(());
+                }
+            };
+            if let Some(last) = records.iter().rev().find(|record| record.seq <= target) {
+                anchor = Mark { seq: last.seq, at: last.at, hash: last.link() };
+                let whole = records.last().is_some_and(|record| record.seq <= target);
+                let left = (!whole).then(|| block::rewrite(key, &records, target + 1, None));
+                writes.push((key.to_vec(), left, Bytes::copy_from_slice(value)));
+            }
+            kept_hour = records.iter().find(|record| record.seq > anchor.seq).map(|record| record.at.hour());
+            if kept_hour.is_some() || writes.len() >= BITE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .map_err(engine)?;
+        if let Some(bad) = bad {
+            return Err(unavailable(bad));
+        }
+        let hours = keys::hours(entry.id, Some(kept_hour.unwrap_or_else(|| anchor.at.hour())));
+        for (key, value) in self.bite(&hours).map_err(engine)? {
+            self.put(key, None, Some(value));
+        }
+        for (key, value, before) in writes {
+            self.put(key, value, Some(before));
+        }
+        entry.anchor = anchor;
+        self.put_entry(name, entry)?;
+        Ok((entry, anchor.seq >= target))
+    }
+
+    /// Erases one body; what was trimmed already has none.
+    pub(super) fn redact(&mut self, name: &ChannelName, seq: Seq) -> Result<Head, AppendError> {
+        let entry = self.present(name)?;
+        let head = self.head(entry);
+        if seq > entry.head.seq || seq == 0 {
+            return Err(AppendError::Conflict(head));
+        }
+        if seq <= entry.anchor.seq {
+            return Ok(head);
+        }
+        let range = keys::blocks(entry.id, seq);
+        let mut found = None;
+        let view = self.view;
+        view.scan(&range.start..&range.end, false, &mut |key, value| {
+            let opened = block::open(key, value).map_err(|bad| Missing::Row(seq, bad));
+            let rewritten = opened.map(|records| block::rewrite(key, &records, 0, Some(seq)));
+            found = Some((key.to_vec(), rewritten, Bytes::copy_from_slice(value)));
+            ControlFlow::Break(())
+        })
+        .map_err(engine)?;
+        if let Some((key, rewritten, before)) = found {
+            self.put(key, Some(rewritten.map_err(unavailable)?), Some(before));
+        }
+        Ok(head)
+    }
+
+    /// Removes rows of a deleted channel; true: none is left.
+    pub(super) fn sweep(&mut self, id: ChannelId) -> Result<bool, EngineError> {
+        let mut rows = self.bite(&keys::blocks(id, 0))?;
+        if rows.is_empty() {
+            rows = self.bite(&keys::hours(id, None))?;
+        }
+        let clean = rows.is_empty();
+        if clean {
+            self.put(keys::gone(id), None, None);
+        }
+        for (key, value) in rows {
+            self.put(key, None, Some(value));
+        }
+        Ok(clean)
+    }
+
+    fn bite(&self, range: &std::ops::Range<Vec<u8>>) -> Result<Vec<(Vec<u8>, Bytes)>, EngineError> {
+        let mut rows = Vec::new();
+        self.view.scan(&range.start..&range.end, false, &mut |key, value| {
+            rows.push((key.to_vec(), Bytes::copy_from_slice(value)));
+            if rows.len() < BITE { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(rows)
+    }
+}
+
+/// Deleted channels whose rows an earlier life of the store left behind.
+pub(super) fn left_behind(view: &super::view::View) -> Result<Vec<ChannelId>, EngineError> {
+    let range = keys::all_gone();
+    let mut found = Vec::new();
+    view.scan(&range.start..&range.end, false, &mut |key, _| {
+        found.extend(keys::number(key));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,207 @@
+//! Writes that wait for the writer, first in, first out.
+//!
+//! Callers bound it: a channel has one append in flight. Small records are bounded here.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::reply::Reply;
+use super::{AppendError, Head, MetaOp, WriteError};
+use crate::clock;
+use crate::model::{ChannelName, Message, Seq};
+
+/// Messages of one commit, at most; one append may be larger.
+pub(super) const COMMIT_MESSAGES: usize = 128;
+/// Writes of one commit, at most.
+const COMMIT_OPS: usize = 256;
+/// Writes of small records that may wait.
+pub(super) const METAS: usize = 65_536;
+
+/// One write.
+pub(super) enum Op {
+    Create(ChannelName, Reply<Head, AppendError>),
+    Append(ChannelName, Head, Vec<Message>, Reply<Head, AppendError>),
+    Trim(ChannelName, Seq, Reply<Head, AppendError>),
+    Redact(ChannelName, Seq, Reply<Head, AppendError>),
+    Delete(ChannelName, Reply<(), AppendError>),
+    Meta(Vec<MetaOp>, Reply<(), WriteError>),
+}
+
+impl Op {
+    fn channel(&self) -> Option<&ChannelName> {
+        match self {
+            Self::Create(name, _)
+            | Self::Append(name, ..)
+            | Self::Trim(name, ..)
+            | Self::Redact(name, ..)
+            | Self::Delete(name, _) => Some(name),
+            Self::Meta(..) => None,
+        }
+    }
+
+    /// Whether it reads rows back, and so cannot share a commit with what wrote them.
+    fn reads_back(&self) -> bool {
+        matches!(self, Self::Trim(..) | Self::Redact(..) | Self::Delete(..))
+    }
+
+    fn messages(&self) -> usize {
+        if let Self::Append(_, _, batch, _) = self { batch.len() } else { 0 }
+    }
+
+    /// Answers that nothing was written.
+    pub(super) fn refuse(self, why: &str) {
+        let append = || AppendError::Unavailable(why.to_owned());
+        match self {
+            Self::Create(_, reply)
+            | Self::Append(_, _, _, reply)
+            | Self::Trim(_, _, reply)
+            | Self::Redact(_, _, reply) => {
+                reply.tell(Err(append()));
+            }
+            Self::Delete(_, reply) => reply.tell(Err(append())),
+            Self::Meta(_, reply) => reply.tell(Err(WriteError::Unavailable(why.to_owned()))),
+        }
+    }
+}
+
+/// A write, and since when it waits.
+pub(super) struct Waiting {
+    pub(super) op: Op,
+    pub(super) since: Instant,
+}
+
+/// How the writer is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// After everything that waits was written.
+    Clean,
+    /// Now, as in a crash.
+    Now,
+}
+
+/// What the writer wakes up to.
+pub(super) enum Next {
+    Ops(Vec<Waiting>),
+    /// The time is up, or somebody called [`Queue::wake`].
+    Woken,
+    End(Ending),
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    metas: usize,
+    ending: Option<Ending>,
+    woken: bool,
+}
+
+/// The queue.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+}
+
+impl Queue {
+    /// Puts a write at the end; gives it back, with a reason, if it cannot be taken.
+    pub(super) fn push(&self, op: Op) -> Result<(), (Op, &'static str)> {
+        let mut state = self.state.lock();
+        if state.ending.is_some() {
+            return Err((op, "it is closed"));
+        }
+        if matches!(op, Op::Meta(..)) {
+            if state.metas >= METAS {
+                return Err((op, "too many writes wait"));
+            }
+            state.metas += 1;
+        }
+        state.waiting.push_back(Waiting { op, since: clock::stamp() });
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Puts the rest of a write back to the front.
+    pub(super) fn push_front(&self, waiting: Waiting) {
+        self.state.lock().waiting.push_front(waiting);
+    }
+
+    /// Waits for writes, until `deadline` if there is one, and takes as many as one commit may hold.
+    pub(super) fn next(&self, deadline: Option<Instant>) -> Next {
+        let mut state = self.state.lock();
+        loop {
+            if state.ending == Some(Ending::Now) {
+                return Next::End(Ending::Now);
+            }
+            if !state.waiting.is_empty() {
+                return Next::Ops(state.drain());
+            }
+            if state.ending.is_some() {
+                return Next::End(Ending::Clean);
+            }
+            if std::mem::take(&mut state.woken) {
+                return Next::Woken;
+            }
+            match deadline {
+                None => self.filled.wait(&mut state),
+                Some(deadline) => {
+                    if self.filled.wait_until(&mut state, deadline).timed_out() && state.waiting.is_empty() {
+                        return state.ending.map_or(Next::Woken, Next::End);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has the writer look up.
+    pub(super) fn wake(&self) {
+        self.state.lock().woken = true;
+        self.filled.notify_one();
+    }
+
+    /// Takes no more writes; the writer ends.
+    pub(super) fn end(&self, ending: Ending) {
+        let mut state = self.state.lock();
+        let strongest = if state.ending == Some(Ending::Now) { Ending::Now } else { ending };
+        state.ending = Some(strongest);
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// Refuses what waits, at the very end; tells how many.
+    pub(super) fn clear(&self) -> usize {
+        let left = std::mem::take(&mut self.state.lock().waiting);
+        let count = left.len();
+        left.into_iter().for_each(|waiting| waiting.op.refuse("it is closed"));
+        count
+    }
+
+    /// How many writes wait.
+    pub(super) fn depth(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+}
+
+impl State {
+    fn drain(&mut self) -> Vec<Waiting> {
+        let mut taken = Vec::new();
+        let mut touched: HashSet<ChannelName> = HashSet::new();
+        let mut messages = 0;
+        while let Some(next) = self.waiting.front() {
+            let size = next.op.messages();
+            let channel = next.op.channel();
+            let apart = next.op.reads_back() && channel.is_some_and(|name| touched.contains(name));
+            if !taken.is_empty() && (apart || taken.len() >= COMMIT_OPS || messages + size > COMMIT_MESSAGES) {
+                break;
+            }
+            touched.extend(channel.cloned());
+            messages += size;
+            let Some(next) = self.waiting.pop_front() else { break };
+            self.metas -= usize::from(matches!(next.op, Op::Meta(..)));
+            taken.push(next);
+        }
+        taken
+    }
+}

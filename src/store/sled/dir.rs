@@ -1,0 +1,126 @@
+//! The data directory: who may enter it, who has it, and which format it says it has.
+//!
+//! `parlor.lock` is held by the process that has it open; `format` holds one number, written when the store under
+//! `sled/` was first complete, and read before sled touches anything.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::super::OpenError;
+
+/// The format that this build writes, and the newest that it reads.
+const FORMAT: u32 = 1;
+
+#[derive(Debug)]
+pub(super) struct Dir {
+    path: PathBuf,
+    lock: Option<File>,
+}
+
+impl Dir {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), lock: None }
+    }
+
+    /// sled's own directory.
+    pub(super) fn tree(&self) -> PathBuf {
+        self.path.join("sled")
+    }
+
+    /// sled's one large file.
+    pub(super) fn data(&self) -> PathBuf {
+        self.tree().join("db")
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn io(&self, error: &io::Error) -> OpenError {
+        OpenError::Io { path: self.shown(), why: error.to_string() }
+    }
+
+    /// Makes the directory if need be, takes it, and tells whether it holds a store already.
+    pub(super) fn lock(&mut self) -> Result<bool, OpenError> {
+        if self.lock.is_none() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(|error| self.io(&error))?;
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(self.path.join("parlor.lock"))
+                .map_err(|error| self.io(&error))?;
+            file.try_lock().map_err(|error| match error {
+                TryLockError::WouldBlock => OpenError::InUse(self.shown()),
+                TryLockError::Error(error) => self.io(&error),
+            })?;
+            self.lock = Some(file);
+        }
+        self.known()
+    }
+
+    /// Lets others have it.
+    pub(super) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    fn known(&self) -> Result<bool, OpenError> {
+        let text = match fs::read(self.path.join("format")) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(self.io(&error)),
+        };
+        let damaged = |why: String| OpenError::Damaged { path: self.shown(), why };
+        match text.parse::<u32>() {
+            Ok(found) if found > FORMAT => Err(OpenError::Newer { path: self.shown(), found, known: FORMAT }),
+            Ok(1..=FORMAT) if !self.data().exists() => Err(damaged("sled/db is missing".into())),
+            Ok(1..=FORMAT) => Ok(true),
+            _ => Err(damaged(format!("expected a number in its file \"format\", found {text:?}"))),
+        }
+    }
+
+    /// The store is complete: says so, durably.
+    pub(super) fn write_format(&self) -> Result<(), OpenError> {
+        let write = || {
+            let draft = self.path.join("format.new");
+            let mut file = File::create(&draft)?;
+            writeln!(file, "{FORMAT}")?;
+            file.sync_all()?;
+            fs::rename(&draft, self.path.join("format"))?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(|error| self.io(&error))
+    }
+
+    /// Has the system forget its copies of the data file, so that what is read next comes from the disk: after a
+    /// failed fsync they may be newer than what is there, and marked as written.
+    pub(super) fn forget_pages(&self) {
+        #[cfg(target_os = "linux")]
+        if let Ok(file) = File::open(self.data()) {
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+    }
+
+    pub(super) fn free_bytes(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.path)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    pub(super) fn bytes(&self) -> io::Result<u64> {
+        fn sum(path: &Path) -> io::Result<u64> {
+            let mut bytes = 0;
+            for entry in fs::read_dir(path)? {
+                let entry = entry?;
+                // sled may remove a file while this looks.
+                if let Ok(data) = entry.metadata() {
+                    bytes += if data.is_dir() { sum(&entry.path())? } else { data.len() };
+                }
+            }
+            Ok(bytes)
+        }
+        sum(&self.path)
+    }
+}

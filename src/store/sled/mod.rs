@@ -1,0 +1,184 @@
+//! The engine on disk: sled, one tree. The only place where sled appears.
+//!
+//! It promises what [`Rows`] does in spite of three habits of sled 0.34: its `flush` is no fsync on Linux, it keeps
+//! an error until it is dropped, and it panics on some damage. `docs/format.md` says which file is what.
+
+mod dir;
+
+use std::fs::File;
+use std::ops::{ControlFlow, Range};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+
+use super::OpenError;
+use super::rows::{Batch, EngineError, Rows, Visit};
+use dir::Dir;
+
+/// sled writes a page above a quarter of this to a file of its own that nobody syncs. A leaf holds up to some thirty
+/// rows of 64 KiB before it splits. Fixed when a store is made.
+const SEGMENT: usize = 8 * 1024 * 1024;
+
+/// A row that is written when a store is made: if it is missing later, so may be others.
+const MARKER: (&[u8], &[u8]) = (b"\0parlor", b"1");
+
+struct Open {
+    tree: ::sled::Db,
+    /// The same file that sled writes to, to sync it.
+    file: File,
+}
+
+/// Rows in a sled tree in a directory of its own, which is locked against other processes.
+pub struct SledRows {
+    /// Locked while open.
+    dir: Mutex<Dir>,
+    /// The same place, to look at without waiting for the lock.
+    place: Dir,
+    cache: u64,
+    open: RwLock<Option<Open>>,
+}
+
+impl SledRows {
+    /// Opens the store in `path`, or makes it (readable by its owner alone); caches up to `cache` bytes of pages.
+    pub fn open(path: &Path, cache: u64) -> Result<Self, OpenError> {
+        let mut dir = Dir::new(path);
+        let known = dir.lock()?;
+        let open =
+            open_tree(&dir, cache).and_then(|open| check(&open, known).map(|()| open)).map_err(
+                |error| match error {
+                    EngineError::Damaged(why) => OpenError::Damaged { path: path.display().to_string(), why },
+                    error => OpenError::Io { path: path.display().to_string(), why: error.to_string() },
+                },
+            )?;
+        if !known {
+            dir.write_format()?;
+        }
+        Ok(Self { place: Dir::new(path), dir: Mutex::new(dir), cache, open: RwLock::new(Some(open)) })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        let open = self.open.read();
+        let open = open.as_ref().ok_or(EngineError::Closed)?;
+        caught(|| work(open))
+    }
+}
+
+/// sled's panics are damage to us.
+fn caught<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(EngineError::Damaged(text.unwrap_or_else(|| "sled panicked".into())))
+    })
+}
+
+fn error(error: ::sled::Error) -> EngineError {
+    match error {
+        ::sled::Error::Io(error) => EngineError::Failed(error.to_string()),
+        other => EngineError::Damaged(other.to_string()),
+    }
+}
+
+fn io(error: std::io::Error) -> EngineError {
+    EngineError::Failed(error.to_string())
+}
+
+fn open_tree(dir: &Dir, cache: u64) -> Result<Open, EngineError> {
+    caught(|| {
+        let config = ::sled::Config::new().path(dir.tree()).cache_capacity(cache).segment_size(SEGMENT);
+        let tree = config.open().map_err(error)?;
+        let file = File::open(dir.data()).map_err(io)?;
+        // The names of what sled just made have to last too.
+        File::open(dir.tree()).and_then(|names| names.sync_all()).map_err(io)?;
+        Ok(Open { tree, file })
+    })
+}
+
+/// Writes the marker into a new store; looks for it in a known one.
+fn check(open: &Open, known: bool) -> Result<(), EngineError> {
+    caught(|| {
+        if known {
+            let found = open.tree.get(MARKER.0).map_err(error)?;
+            let whole = found.is_some_and(|value| value == MARKER.1);
+            return if whole { Ok(()) } else { Err(EngineError::Damaged("its first row is missing".into())) };
+        }
+        open.tree.insert(MARKER.0, MARKER.1).map_err(error)?;
+        sync(open)
+    })
+}
+
+fn sync(open: &Open) -> Result<(), EngineError> {
+    open.tree.flush().map_err(error)?;
+    open.file.sync_data().map_err(io)
+}
+
+impl Rows for SledRows {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        self.with(|open| Ok(open.tree.get(key).map_err(error)?.map(|value| Bytes::copy_from_slice(&value))))
+    }
+
+    fn scan(&self, range: Range<&[u8]>, reverse: bool, visit: Visit<'_>) -> Result<(), EngineError> {
+        if range.start >= range.end {
+            return Ok(());
+        }
+        self.with(|open| {
+            let mut rows = open.tree.range::<&[u8], _>(range);
+            while let Some(row) = if reverse { rows.next_back() } else { rows.next() } {
+                let (key, value) = row.map_err(error)?;
+                if visit(&key, &value) == ControlFlow::Break(()) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), EngineError> {
+        let mut writes = ::sled::Batch::default();
+        for (key, value) in &batch.0 {
+            match value {
+                Some(value) => writes.insert(&key[..], &value[..]),
+                None => writes.remove(&key[..]),
+            }
+        }
+        self.with(|open| open.tree.apply_batch(writes).map_err(error))
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        self.with(sync)
+    }
+
+    fn reopen(&self) -> Result<(), EngineError> {
+        self.close();
+        let mut dir = self.dir.lock();
+        let known = dir.lock().map_err(|error| EngineError::Failed(error.to_string()))?;
+        dir.forget_pages();
+        let open = open_tree(&dir, self.cache)?;
+        check(&open, known)?;
+        *self.open.write() = Some(open);
+        Ok(())
+    }
+
+    fn close(&self) {
+        let open = self.open.write().take();
+        if caught(|| {
+            drop(open);
+            Ok(())
+        })
+        .is_err()
+        {
+            log::error!("sled panicked when it was closed");
+        }
+        self.dir.lock().unlock();
+    }
+
+    fn free_bytes(&self) -> Result<u64, EngineError> {
+        self.place.free_bytes().map_err(io)
+    }
+
+    fn bytes_on_disk(&self) -> Result<u64, EngineError> {
+        self.place.bytes().map_err(io)
+    }
+}

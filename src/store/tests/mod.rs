@@ -1,0 +1,9 @@
+//! Suites that are larger than one file of the store.
+
+mod damage;
+mod failures;
+mod interval;
+mod limits;
+mod model;
+mod suite;
+pub(super) mod support;

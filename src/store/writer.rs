@@ -1,0 +1,246 @@
+//! The one who writes: a thread that makes one commit of whatever waits, over all channels.
+//!
+//! It promises that an answer is told once, and `Ok` only when the write is as durable as the configuration says. It
+//! never retries a failed write on the same handle: it says `Unknown`, reopens the engine and goes on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::commit::{Change, Commit, Watchers};
+use super::entry::Cache;
+use super::figures::Figures;
+use super::health::Watch;
+use super::keys::ChannelId;
+use super::queue::{Ending, Next, Queue, Waiting};
+use super::rows::EngineError;
+use super::view::View;
+use super::{life, prune};
+use crate::clock;
+use crate::config::Durability;
+use crate::supervise::Probe;
+
+/// The first wait before reopening, after a failure that followed another at once.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the writer and the readers share.
+pub(super) struct Core {
+    pub(super) view: View,
+    pub(super) queue: Queue,
+    pub(super) watch: Watch,
+    pub(super) generation: AtomicU64,
+    pub(super) durability: Durability,
+    pub(super) sync_interval: Duration,
+    pub(super) watchers: RwLock<Watchers>,
+    pub(super) probe: Arc<Probe>,
+    pub(super) figures: Figures,
+}
+
+impl Core {
+    fn reopen(&self) -> Result<(), EngineError> {
+        self.view.turn(|| {
+            self.view.rows.reopen()?;
+            let life = life::settle(&*self.view.rows, self.durability, false)?;
+            self.generation.store(life.generation, SeqCst);
+            Ok(())
+        })
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        let timer = self.figures.sync.start_timer();
+        let done = self.view.rows.sync();
+        timer.observe_duration();
+        done
+    }
+
+    fn tell(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let watchers = self.watchers.read().clone();
+        for (name, record) in changes {
+            for (_, tell) in watchers.iter().filter(|(prefix, _)| name.starts_with(prefix)) {
+                if catch_unwind(AssertUnwindSafe(|| tell(name, record.as_ref()))).is_err() {
+                    log::error!("one who watches the store's records panicked");
+                }
+            }
+        }
+    }
+}
+
+/// The thread's own state.
+pub(super) struct Writer {
+    core: Arc<Core>,
+    cache: Cache,
+    next_channel: Option<ChannelId>,
+    /// Deleted channels whose rows are not all removed yet.
+    chores: Vec<ChannelId>,
+    /// With `interval`: when what is written and not synced has to be.
+    sync_due: Option<Instant>,
+    /// How long to wait before the next reopening.
+    pause: Duration,
+}
+
+impl Writer {
+    pub(super) fn new(core: Arc<Core>) -> Result<Self, EngineError> {
+        let chores = prune::left_behind(&core.view)?;
+        Ok(Self { core, cache: Cache::default(), next_channel: None, chores, sync_due: None, pause: Duration::ZERO })
+    }
+
+    /// Runs until the queue ends; `Ok` if it ended clean and everything is on disk.
+    pub(super) fn run(mut self) -> Result<(), EngineError> {
+        self.core.probe.started();
+        let ended = loop {
+            // With chores left it looks up at once, when nobody waits.
+            let deadline = if self.chores.is_empty() { self.sync_due } else { Some(clock::stamp()) };
+            let done = match self.core.queue.next(deadline) {
+                Next::Ops(ops) => {
+                    ops.iter().for_each(|_| self.core.probe.left());
+                    self.guarded(ops)
+                }
+                Next::Woken if self.chores.is_empty() => Ok(()),
+                Next::Woken => self.guarded(Vec::new()),
+                Next::End(Ending::Clean) => break life::end(&*self.core.view.rows),
+                Next::End(Ending::Now) => break Err(EngineError::Closed),
+            };
+            if let Err(error) = done.and_then(|()| self.sync_if_due())
+                && !self.recover(&error)
+            {
+                break Err(error);
+            }
+        };
+        (0..self.core.queue.clear()).for_each(|_| self.core.probe.left());
+        self.core.view.rows.close();
+        self.core.probe.stopped();
+        ended
+    }
+
+    /// A commit whose panic is an error like others.
+    fn guarded(&mut self, ops: Vec<Waiting>) -> Result<(), EngineError> {
+        catch_unwind(AssertUnwindSafe(|| self.commit(ops))).unwrap_or_else(|_| {
+            self.core.probe.panicked();
+            Err(EngineError::Failed("the writer panicked".into()))
+        })
+    }
+
+    fn commit(&mut self, ops: Vec<Waiting>) -> Result<(), EngineError> {
+        let core = Arc::clone(&self.core);
+        core.figures.depth.set(core.queue.depth() as i64);
+        let began = clock::stamp();
+        let waited: Vec<Duration> = ops.iter().map(|op| began.duration_since(op.since)).collect();
+        let low_space = core.watch.low_space(&*core.view.rows);
+        let generation = core.generation.load(SeqCst);
+        let mut commit = Commit::new(&core.view, &mut self.cache, &mut self.next_channel, generation, low_space);
+        ops.into_iter().for_each(|waiting| commit.add(waiting));
+        let swept = match self.chores.last() {
+            Some(&id) => commit.sweep(id)?.then_some(id),
+            None => None,
+        };
+        let (batch, before) = commit.take_rows();
+        if !batch.0.is_empty() {
+            if core.durability == Durability::Always {
+                core.view.hide(before);
+            }
+            core.view.rows.apply(&batch)?;
+            if core.durability == Durability::Always {
+                core.sync()?;
+                core.view.show();
+            } else {
+                self.sync_due = self.sync_due.or_else(|| clock::stamp().checked_add(core.sync_interval));
+            }
+            core.figures.messages.observe(commit.messages as f64);
+            core.figures.commit.observe(clock::stamp().duration_since(began).as_secs_f64());
+            self.pause = Duration::ZERO;
+        }
+        commit.learn();
+        core.tell(&commit.changes);
+        commit.answers.drain(..).for_each(|tell| tell());
+        for waiting in commit.rest.drain(..).rev() {
+            core.probe.entered();
+            core.queue.push_front(waiting);
+        }
+        self.chores.retain(|id| Some(*id) != swept);
+        self.chores.extend(commit.gone.drain(..));
+        let took = clock::stamp().duration_since(began);
+        waited.into_iter().for_each(|wait| core.probe.handled(wait, took));
+        Ok(())
+    }
+
+    fn sync_if_due(&mut self) -> Result<(), EngineError> {
+        if self.sync_due.is_some_and(|due| due <= clock::stamp()) {
+            self.sync_due = None;
+            self.core.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Reopens the engine, however often it takes; writes are refused meanwhile. False: the store is to end.
+    fn recover(&mut self, error: &EngineError) -> bool {
+        log::error!("the store failed and is being reopened: {error}");
+        self.core.watch.failed(error.to_string());
+        self.cache.clear();
+        self.next_channel = None;
+        self.sync_due = None;
+        loop {
+            let Some(until) = clock::stamp().checked_add(self.pause) else { return false };
+            self.pause = (self.pause * 2).clamp(PAUSE, LONG_PAUSE);
+            if !self.refuse(|| clock::stamp() >= until, Some(until)) {
+                return false;
+            }
+            match self.reopen() {
+                None => return false,
+                Some(Ok(())) => break,
+                Some(Err(error)) => {
+                    log::error!("the store did not reopen: {error}");
+                    self.core.watch.failed(error.to_string());
+                }
+            }
+        }
+        log::info!("the store is open again");
+        self.core.watch.recovered();
+        self.core.probe.restarted();
+        true
+    }
+
+    /// Reopens on a thread of its own, since it may take seconds; `None`: the store is to end.
+    fn reopen(&self) -> Option<Result<(), EngineError>> {
+        let outcome: Arc<Mutex<Option<Result<(), EngineError>>>> = Arc::default();
+        let (core, told) = (Arc::clone(&self.core), Arc::clone(&outcome));
+        let thread = std::thread::Builder::new().name("parlor-reopen".into()).spawn(move || {
+            let done = catch_unwind(AssertUnwindSafe(|| core.reopen()))
+                .unwrap_or_else(|_| Err(EngineError::Failed("reopening panicked".into())));
+            *told.lock() = Some(done);
+            core.queue.wake();
+        });
+        let thread = match thread {
+            Ok(thread) => thread,
+            Err(error) => return Some(Err(EngineError::Failed(error.to_string()))),
+        };
+        let goes_on = self.refuse(|| outcome.lock().is_some(), None);
+        let _ = thread.join();
+        let done = outcome.lock().take();
+        if goes_on { done } else { None }
+    }
+
+    /// Answers all writes with a refusal until `done`; false: the store is to end.
+    fn refuse(&self, done: impl Fn() -> bool, deadline: Option<Instant>) -> bool {
+        while !done() {
+            match self.core.queue.next(deadline) {
+                Next::Ops(ops) => {
+                    for waiting in ops {
+                        self.core.probe.left();
+                        waiting.op.refuse("it failed and is being reopened");
+                    }
+                }
+                Next::Woken => {}
+                Next::End(_) => return false,
+            }
+        }
+        true
+    }
+}
