@@ -269,10 +269,10 @@ impl<'a> Commit<'a> {
             let row = record.as_ref().map(|record| seal_meta(&key, record));
             staged.push((name.clone(), row, (name, record)));
         }
-        for (name, row, change) in staged {
-            let key = keys::meta(&name);
-            let before = self.get(&key).map_err(|error| WriteError::Unavailable(error.to_string()))?;
-            self.put(key, row, before);
+        let before = staged.iter().map(|(name, ..)| self.get(&keys::meta(name))).collect::<Result<Vec<_>, _>>();
+        let before = before.map_err(|error| WriteError::Unavailable(error.to_string()))?;
+        for ((name, row, change), before) in staged.into_iter().zip(before) {
+            self.put(keys::meta(&name), row, before);
             self.changes.push(change);
         }
         Ok(())

@@ -63,8 +63,7 @@ pub(super) fn next_channel_row(next: ChannelId) -> (Vec<u8>, bytes::Bytes) {
 
 /// 48 random bits: 10 characters at most in an epoch.
 pub(super) fn short_random() -> u64 {
-    let [a, b, c, d, e, f] = clock::random();
-    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    u64::from_be_bytes(clock::random()) >> 16
 }
 
 fn read(rows: &dyn Rows, name: &str) -> Result<Option<u64>, EngineError> {

@@ -12,7 +12,9 @@ use super::reply::Reply;
 use super::rows::EngineError;
 use super::seal::{self, Bad};
 use super::writer::Core;
-use super::{AppendError, ChannelLog, Done, Head, Meta, MetaOp, ReadError, Versioned, WriteError, block, keys, record};
+use super::{
+    AppendError, ChannelLog, Done, Head, Meta, MetaOp, ReadError, Tell, Versioned, WriteError, block, keys, record,
+};
 use crate::model::{ChannelName, Hour, Key, Message, Seq, UserName};
 
 /// Logs and small records over an engine's rows.
@@ -296,7 +298,7 @@ impl Meta for Local {
         self.push(Op::Meta(ops, Reply::new(done)));
     }
 
-    fn watch(&self, prefix: &str, tell: Box<dyn Fn(&str, Option<&Versioned>) + Send + Sync>) {
+    fn watch(&self, prefix: &str, tell: Tell) {
         self.0.watchers.write().push((prefix.to_owned(), tell.into()));
     }
 }

@@ -44,6 +44,9 @@ pub enum WriteError {
     Unknown,
 }
 
+/// Who is told of a change: the key, and the new record or `None` if it was removed.
+pub type Tell = Box<dyn Fn(&str, Option<&Versioned>) + Send + Sync>;
+
 /// Small records by name, in one ordered space of keys.
 pub trait Meta: Send + Sync + 'static {
     /// One record. Blocks on the disk.
@@ -57,5 +60,5 @@ pub trait Meta: Send + Sync + 'static {
 
     /// Calls `tell` with key and new record (`None`: removed) after each write below `prefix`, from the writer's
     /// thread. It must not block.
-    fn watch(&self, prefix: &str, tell: Box<dyn Fn(&str, Option<&Versioned>) + Send + Sync>);
+    fn watch(&self, prefix: &str, tell: Tell);
 }

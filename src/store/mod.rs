@@ -41,7 +41,7 @@ pub use failing::{Failing, Fault, Trouble};
 pub use health::Health;
 pub use log::{ChannelLog, Done, Hash, Head};
 pub use memory::MemoryRows;
-pub use meta::{Meta, MetaOp, Versioned, WriteError};
+pub use meta::{Meta, MetaOp, Tell, Versioned, WriteError};
 pub use reads::Reads;
 pub use rows::{Batch, EngineError, MAX_VALUE, Rows, Visit};
 pub use sled::SledRows;

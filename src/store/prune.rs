@@ -52,14 +52,16 @@ impl Commit<'_> {
             return Err(unavailable(bad));
         }
         let hours = keys::hours(entry.id, Some(kept_hour.unwrap_or_else(|| anchor.at.hour())));
-        for (key, value) in self.bite(&hours).map_err(engine)? {
+        let hours = self.bite(&hours).map_err(engine)?;
+        entry.anchor = anchor;
+        // Nothing can fail behind this: the rows go with the anchor or not at all.
+        self.put_entry(name, entry)?;
+        for (key, value) in hours {
             self.put(key, None, Some(value));
         }
         for (key, value, before) in writes {
             self.put(key, value, Some(before));
         }
-        entry.anchor = anchor;
-        self.put_entry(name, entry)?;
         Ok((entry, anchor.seq >= target))
     }
 

@@ -106,6 +106,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Puts a write at the end; gives it back, with a reason, if it cannot be taken.
+    #[expect(clippy::result_large_err, reason = "a refused write goes back to its caller whole, and rarely")]
     pub(super) fn push(&self, op: Op) -> Result<(), (Op, &'static str)> {
         let mut state = self.state.lock();
         if state.ending.is_some() {
@@ -174,7 +175,9 @@ impl Queue {
     pub(super) fn clear(&self) -> usize {
         let left = std::mem::take(&mut self.state.lock().waiting);
         let count = left.len();
-        left.into_iter().for_each(|waiting| waiting.op.refuse("it is closed"));
+        for waiting in left {
+            waiting.op.refuse("it is closed");
+        }
         count
     }
 

@@ -135,17 +135,17 @@ mod tests {
     #[test]
     fn what_waits_is_bounded() {
         let reads = Reads::new(1).unwrap();
-        let (free, held) = mpsc::channel::<()>();
-        let (begun, begin) = mpsc::channel();
+        let (let_go, held) = mpsc::channel::<()>();
+        let (begun, running) = mpsc::channel();
         let first = reads.run(move || {
             begun.send(()).unwrap();
             held.recv().unwrap();
             Ok(0)
         });
-        begin.recv().unwrap();
+        running.recv().unwrap();
         let waiting: Vec<_> = (0..WAITING).map(|_| reads.run(|| Ok(1))).collect();
         assert!(matches!(block_on(reads.run(|| Ok(2))), Err(ReadError::Unavailable(_))));
-        free.send(()).unwrap();
+        let_go.send(()).unwrap();
         assert_eq!(block_on(first), Ok(0));
         assert!(block_on(join_all(waiting)).into_iter().all(|answer| answer == Ok(1)));
     }

@@ -133,7 +133,7 @@ impl View {
 /// Whether nothing can lie in `range`; a map's own `range` panics if its ends are the same and both excluded.
 fn is_empty(range: &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> bool {
     match range {
-        (Bound::Included(start), Bound::Excluded(end)) | (Bound::Excluded(start), Bound::Excluded(end)) => start >= end,
+        (Bound::Included(start) | Bound::Excluded(start), Bound::Excluded(end)) => start >= end,
         _ => false,
     }
 }

@@ -100,7 +100,9 @@ impl Writer {
             let deadline = if self.chores.is_empty() { self.sync_due } else { Some(clock::stamp()) };
             let done = match self.core.queue.next(deadline) {
                 Next::Ops(ops) => {
-                    ops.iter().for_each(|_| self.core.probe.left());
+                    for _ in &ops {
+                        self.core.probe.left();
+                    }
                     self.guarded(ops)
                 }
                 Next::Woken if self.chores.is_empty() => Ok(()),
@@ -114,7 +116,9 @@ impl Writer {
                 break Err(error);
             }
         };
-        (0..self.core.queue.clear()).for_each(|_| self.core.probe.left());
+        for _ in 0..self.core.queue.clear() {
+            self.core.probe.left();
+        }
         self.core.view.rows.close();
         self.core.probe.stopped();
         ended
@@ -136,7 +140,9 @@ impl Writer {
         let low_space = core.watch.low_space(&*core.view.rows);
         let generation = core.generation.load(SeqCst);
         let mut commit = Commit::new(&core.view, &mut self.cache, &mut self.next_channel, generation, low_space);
-        ops.into_iter().for_each(|waiting| commit.add(waiting));
+        for waiting in ops {
+            commit.add(waiting);
+        }
         let swept = match self.chores.last() {
             Some(&id) => commit.sweep(id)?.then_some(id),
             None => None,
@@ -159,15 +165,19 @@ impl Writer {
         }
         commit.learn();
         core.tell(&commit.changes);
-        commit.answers.drain(..).for_each(|tell| tell());
+        for tell in commit.answers.drain(..) {
+            tell();
+        }
         for waiting in commit.rest.drain(..).rev() {
             core.probe.entered();
             core.queue.push_front(waiting);
         }
         self.chores.retain(|id| Some(*id) != swept);
-        self.chores.extend(commit.gone.drain(..));
+        self.chores.append(&mut commit.gone);
         let took = clock::stamp().duration_since(began);
-        waited.into_iter().for_each(|wait| core.probe.handled(wait, took));
+        for wait in waited {
+            core.probe.handled(wait, took);
+        }
         Ok(())
     }
 

@@ -58,6 +58,18 @@ impl SledRows {
         Ok(Self { place: Dir::new(path), dir: Mutex::new(dir), cache, open: RwLock::new(Some(open)) })
     }
 
+    /// Drops sled's handle; the directory stays taken.
+    fn let_go(&self) {
+        let open = self.open.write().take();
+        let dropped = caught(|| {
+            drop(open);
+            Ok(())
+        });
+        if dropped.is_err() {
+            log::error!("sled panicked when it was closed");
+        }
+    }
+
     fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T, EngineError>) -> Result<T, EngineError> {
         let open = self.open.read();
         let open = open.as_ref().ok_or(EngineError::Closed)?;
@@ -151,7 +163,7 @@ impl Rows for SledRows {
     }
 
     fn reopen(&self) -> Result<(), EngineError> {
-        self.close();
+        self.let_go();
         let mut dir = self.dir.lock();
         let known = dir.lock().map_err(|error| EngineError::Failed(error.to_string()))?;
         dir.forget_pages();
@@ -162,15 +174,7 @@ impl Rows for SledRows {
     }
 
     fn close(&self) {
-        let open = self.open.write().take();
-        if caught(|| {
-            drop(open);
-            Ok(())
-        })
-        .is_err()
-        {
-            log::error!("sled panicked when it was closed");
-        }
+        self.let_go();
         self.dir.lock().unlock();
     }
 

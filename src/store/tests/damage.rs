@@ -62,9 +62,9 @@ fn a_missing_or_an_empty_data_file_is_damage() {
         filled(home.path());
         let db = home.path().join("sled/db");
         if empty {
-            fs::write(&db, "").unwrap()
+            fs::write(&db, "").unwrap();
         } else {
-            fs::remove_file(&db).unwrap()
+            fs::remove_file(&db).unwrap();
         }
         let error = on_disk(home.path()).err().unwrap();
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");

@@ -119,9 +119,9 @@ fn live(steps: Vec<Step>) {
             }
             Step::Reopen { clean } => {
                 if clean {
-                    store.close().unwrap()
+                    store.close().unwrap();
                 } else {
-                    drop(store)
+                    drop(store);
                 }
                 store = open(&rows);
             }
