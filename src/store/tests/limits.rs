@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::conformance::{append, batch, create, write};
 use super::super::{
     AppendError, Failing, Health, MAX_VALUE, MemoryRows, MetaOp, OpenError, Rows, SledRows, Store, WriteError,
+    conformance, queue,
 };
 use super::support::{channel, config, open};
 use crate::config::{Durability, Engine};
@@ -50,6 +51,73 @@ fn a_data_directory_is_its_owners_alone_and_one_processs_at_a_time() {
     let store = Store::open(&config, &Probes::default()).unwrap();
     assert_eq!(store.boot(), 2);
     assert!(log.head(&channel("c")).is_err(), "what is left of the first answers that it is closed");
+}
+
+#[test]
+fn what_a_killed_process_leaves_behind_opens_with_everything_that_was_told() {
+    let home = tempfile::tempdir().unwrap();
+    let config = |name: &str| crate::config::Store {
+        engine: Engine::Sled,
+        path: home.path().join(name),
+        ..config(Durability::Always)
+    };
+    let store = Store::open(&config("live"), &Probes::default()).unwrap();
+    let mut head = create(&*store.log(), &channel("c")).unwrap();
+    for kill in 0..5 {
+        for _ in 0..10 {
+            head = append(&*store.log(), &channel("c"), &head, batch(head.seq + 1, head.seq + 7, "words")).unwrap();
+        }
+        // The files as they are now are what a kill would leave: nobody had a chance to close anything.
+        let copy = config(&format!("killed{kill}"));
+        std::fs::create_dir_all(copy.path.join("sled/blobs")).unwrap();
+        for file in ["format", "sled/conf", "sled/db"] {
+            std::fs::copy(home.path().join("live").join(file), copy.path.join(file)).unwrap();
+        }
+        let after = Store::open(&copy, &Probes::default()).unwrap();
+        assert_eq!(after.verify(&channel("c")).unwrap(), head);
+        assert_eq!(after.log().tail(&channel("c"), 999).unwrap(), batch(1, head.seq, "words"));
+    }
+}
+
+#[test]
+fn a_deleted_channels_rows_are_swept_up_also_after_a_restart() {
+    let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
+    let store = open(&rows);
+    let log = store.log();
+    let empty = rows.bytes_on_disk().unwrap();
+    let mut head = create(&*log, &channel("c")).unwrap();
+    for seq in 1..=700 {
+        head = append(&*log, &channel("c"), &head, batch(seq, seq, "words")).unwrap();
+    }
+    conformance::wait(|done| log.delete(&channel("c"), done)).unwrap();
+    drop(store);
+    let _store = open(&rows);
+    // The number for the next channel is all that is left of it.
+    while rows.bytes_on_disk().unwrap() > empty + 40 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn small_records_wait_in_a_bounded_queue() {
+    let (rows, trouble) = Failing::over(Arc::new(MemoryRows::default()));
+    let rows: Arc<dyn Rows> = rows;
+    let store = open(&rows);
+    let put = || vec![MetaOp::Put("a".into(), "x".into())];
+    let (tell, told) = std::sync::mpsc::channel();
+    let send = |tell: &std::sync::mpsc::Sender<_>| {
+        let tell = tell.clone();
+        store.meta().write(put(), Box::new(move |outcome| drop(tell.send(outcome))));
+    };
+    trouble.hold();
+    send(&tell);
+    trouble.await_held_sync();
+    (0..queue::METAS).for_each(|_| send(&tell));
+    assert!(told.try_recv().is_err());
+    send(&tell);
+    assert!(matches!(told.recv().unwrap(), Err(WriteError::Unavailable(_))));
+    trouble.release();
+    assert!(told.iter().take(queue::METAS + 1).all(|outcome| outcome.is_ok()));
 }
 
 #[test]
