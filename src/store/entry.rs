@@ -106,17 +106,26 @@ pub(super) fn row(view: &View, name: &ChannelName) -> Result<Option<Entry>, Miss
 
 /// Reads the row of `name` and finds its head.
 pub(super) fn load(view: &View, name: &ChannelName) -> Result<Option<Entry>, Missing> {
-    let Some(mut entry) = row(view, name)? else { return Ok(None) };
-    let range = keys::blocks(entry.id, 0);
-    let mut found = None;
-    view.scan(&range.start..&range.end, true, &mut |key, value| {
-        found = Some(newest(key, value).map_err(|bad| Missing::Row(keys::last(key).unwrap_or(0), bad)));
-        ControlFlow::Break(())
-    })?;
-    if let Some(head) = found.transpose()? {
-        entry.head = head;
+    let mut known = row(view, name)?;
+    loop {
+        let Some(mut entry) = known else { return Ok(None) };
+        let range = keys::blocks(entry.id, 0);
+        let mut found = None;
+        view.scan(&range.start..&range.end, true, &mut |key, value| {
+            found = Some(newest(key, value).map_err(|bad| Missing::Row(keys::last(key).unwrap_or(0), bad)));
+            ControlFlow::Break(())
+        })?;
+        if let Some(head) = found.transpose()? {
+            entry.head = head;
+            return Ok(Some(entry));
+        }
+        // No message: the anchor is the head, unless a trim or a deletion came between the two looks.
+        let again = row(view, name)?;
+        if again == known {
+            return Ok(known);
+        }
+        known = again;
     }
-    Ok(Some(entry))
 }
 
 fn newest(key: &[u8], value: &[u8]) -> Result<Mark, Bad> {

@@ -37,8 +37,9 @@ impl From<Missing> for ReadError {
     }
 }
 
-/// What a walk over records calls with each one.
-type Step<'a> = &'a mut dyn FnMut(&Record<'_>) -> Result<ControlFlow<()>, Bad>;
+/// What a walk over records calls with each one; with `None` if it begins again, since what it gave so far was
+/// trimmed away meanwhile.
+type Step<'a> = &'a mut dyn FnMut(Option<&Record<'_>>) -> Result<ControlFlow<()>, Bad>;
 
 impl Local {
     fn push(&self, op: Op) {
@@ -74,7 +75,7 @@ impl Local {
                             return Ok(ControlFlow::Break(()));
                         }
                         next += 1;
-                        if step(record)?.is_break() {
+                        if step(Some(record))?.is_break() {
                             return Ok(ControlFlow::Break(()));
                         }
                     }
@@ -95,30 +96,45 @@ impl Local {
                 return Err(ReadError::Damaged(next));
             }
             next = now.anchor.seq + 1;
+            if step(None).map_err(|bad| Missing::Row(next, bad))?.is_break() {
+                return Ok(());
+            }
         }
     }
 
     /// Reads the whole log of `channel` and checks every checksum, every body and the chain; gives the head.
     pub(super) fn verify(&self, channel: &ChannelName) -> Result<Head, ReadError> {
         self.0.view.stable(|| {
-            let entry = self.entry(channel)?;
-            let mut before = entry.anchor.hash;
-            let mut last = entry.anchor.seq;
-            self.walk(channel, entry.anchor.seq + 1, &mut |record| {
-                let body = record.body.is_none_or(|body| record::hash(body.as_bytes()) == record.body_hash);
-                if record.before != before || !body {
-                    return Err(Bad::Form);
+            loop {
+                let entry = self.entry(channel)?;
+                let verified = self.verify_as(channel, &entry);
+                // A trim that came between is no damage: the log begins elsewhere now.
+                let now = entry::row(&self.0.view, channel)?.ok_or(ReadError::NoChannel)?;
+                if verified.is_ok() || (now.id, now.anchor) == (entry.id, entry.anchor) {
+                    return verified;
                 }
-                before = record.link();
-                last = record.seq;
-                Ok(if last == entry.head.seq { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })?;
-            if (last, before) == (entry.head.seq, entry.head.hash) {
-                Ok(self.show(&entry))
-            } else {
-                Err(ReadError::Damaged(last))
             }
         })
+    }
+
+    fn verify_as(&self, channel: &ChannelName, entry: &Entry) -> Result<Head, ReadError> {
+        let mut before = entry.anchor.hash;
+        let mut last = entry.anchor.seq;
+        self.walk(channel, entry.anchor.seq + 1, &mut |record| {
+            let record = record.ok_or(Bad::Form)?;
+            let body = record.body.is_none_or(|body| record::hash(body.as_bytes()) == record.body_hash);
+            if record.before != before || !body {
+                return Err(Bad::Form);
+            }
+            before = record.link();
+            last = record.seq;
+            Ok(if last == entry.head.seq { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        if (last, before) == (entry.head.seq, entry.head.hash) {
+            Ok(self.show(entry))
+        } else {
+            Err(ReadError::Damaged(last))
+        }
     }
 
     fn messages(
@@ -136,6 +152,11 @@ impl Local {
             return Ok(found);
         }
         self.walk(channel, from, &mut |record| {
+            let Some(record) = record else {
+                found.clear();
+                bytes = 0;
+                return Ok(ControlFlow::Continue(()));
+            };
             bytes += record.body.map_or(0, str::len);
             if record.seq > to || (bytes > max_bytes && !found.is_empty()) {
                 return Ok(ControlFlow::Break(()));
@@ -198,6 +219,8 @@ impl ChannelLog for Local {
         self.0.view.stable(|| {
             let mut found = None;
             self.walk(channel, from, &mut |record| {
+                // A key that was found ends the walk: there is nothing to forget when it begins again.
+                let Some(record) = record else { return Ok(ControlFlow::Continue(())) };
                 if record.seq > to {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -213,6 +236,10 @@ impl ChannelLog for Local {
         self.0.view.stable(|| {
             let mut count = 0;
             self.walk(channel, above.saturating_add(1), &mut |record| {
+                let Some(record) = record else {
+                    count = 0;
+                    return Ok(ControlFlow::Continue(()));
+                };
                 if count >= cap {
                     return Ok(ControlFlow::Break(()));
                 }
