@@ -90,17 +90,20 @@ impl Registry {
                 Table::recovering(timeout, life, hubs, now())
             }
         };
-        let actor = Self {
-            keeper: Keeper::new("registry".into(), Arc::clone(&probe), Budget::default(), factory),
-            shared: Arc::clone(&shared),
-            notes: Arc::clone(&notes),
-            faults: faults.clone(),
-            metrics: metrics.clone(),
-            sweep_every,
-            opened: 1,
-            flushed: clock::moment(),
+        let address = {
+            let (probe, shared, notes) = (Arc::clone(&probe), Arc::clone(&shared), Arc::clone(&notes));
+            let (faults, metrics) = (faults.clone(), metrics.clone());
+            Self::start_in_arbiter(&arbiter.handle(), move |_| Self {
+                keeper: Keeper::new("registry".into(), probe, Budget::default(), factory),
+                shared,
+                notes,
+                faults,
+                metrics,
+                sweep_every,
+                opened: 1,
+                flushed: clock::moment(),
+            })
         };
-        let address = Self::start_in_arbiter(&arbiter.handle(), move |_| actor);
         let post = Post::new(address.clone().recipient(), probe);
         RegistryHandle { post, stop: address.recipient(), shared, notes, arbiter }
     }

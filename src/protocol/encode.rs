@@ -9,19 +9,26 @@ use crate::model::{ChannelName, Epoch, Key, Message, Seq, UserName, Wall};
 /// A frame's text. Cloning shares the bytes.
 pub type Frame = ByteString;
 
-#[derive(Serialize)]
-struct Typed<'a, T> {
-    r#type: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(flatten)]
-    members: T,
-}
-
-/// A frame of this type that answers the command `id`.
+/// A frame of this type that answers the command `id`. `members` has to be written as an object.
 pub fn reply(kind: &str, id: Option<&str>, members: impl Serialize) -> Frame {
+    #[derive(Serialize)]
+    struct Lead<'a> {
+        r#type: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+    }
+    // The two objects are joined as text, so that what was written before is not taken apart again.
+    let written = serde_json::to_string(&Lead { r#type: kind, id }).and_then(|mut text| {
+        let members = serde_json::to_string(&members)?;
+        if members.len() > 2 {
+            text.pop();
+            text.push(',');
+            text.push_str(&members[1..]);
+        }
+        Ok(text)
+    });
     // These are our own structs: names for keys, nothing that can fail. Were one to, the client still hears a frame.
-    serde_json::to_string(&Typed { r#type: kind, id, members })
+    written
         .unwrap_or_else(|_| r#"{"type":"error","code":"internal","message":"the answer could not be written"}"#.into())
         .into()
 }

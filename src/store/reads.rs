@@ -55,7 +55,7 @@ impl Reads {
 
     /// Runs `read` on the pool. It begins at once, whether the future is polled or not; if 4,096 wait already, or
     /// `read` panics, the answer is `Unavailable`.
-    pub fn run<T, F>(&self, read: F) -> impl Future<Output = Result<T, ReadError>> + Send + 'static
+    pub fn run<T, F>(&self, read: F) -> impl Future<Output = Result<T, ReadError>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<T, ReadError> + Send + 'static,

@@ -35,6 +35,25 @@ enum Mood {
     Down,
 }
 
+/// Opens an envelope and has `handle` deal with its message. Returns whether it did; if not, it panicked, and what it
+/// worked on must not be used again.
+pub fn attempt<M>(probe: &Probe, name: &str, envelope: Envelope<M>, handle: impl FnOnce(M)) -> bool {
+    let (message, sent) = envelope.open();
+    let begun = clock::stamp();
+    let worked = endure(probe, name, || handle(message));
+    probe.handled(begun.duration_since(sent), begun.elapsed());
+    worked
+}
+
+fn endure(probe: &Probe, name: &str, act: impl FnOnce()) -> bool {
+    let worked = catch_unwind(AssertUnwindSafe(act)).is_ok();
+    if !worked {
+        probe.panicked();
+        log::error!("{} {name} panicked; its state is dropped", probe.kind());
+    }
+    worked
+}
+
 /// Holds an actor's state `S` and rebuilds it when a handler panics.
 pub struct Keeper<S> {
     state: S,
@@ -79,11 +98,12 @@ impl<S> Keeper<S> {
     /// Opens an envelope and has `handle` deal with its message. Returns whether the state was rebuilt: the actor then
     /// starts again as on its first day.
     pub fn receive<M>(&mut self, envelope: Envelope<M>, handle: impl FnOnce(&mut S, M)) -> bool {
-        let (message, sent) = envelope.open();
-        let begun = clock::stamp();
-        let rebuilt = self.run(|state| handle(state, message));
-        self.probe.handled(begun.duration_since(sent), begun.elapsed());
-        rebuilt
+        if self.mood == Mood::Down {
+            return self.rebuild();
+        }
+        let state = &mut self.state;
+        let worked = attempt(&self.probe, &self.name, envelope, |message| handle(state, message));
+        !worked && self.rebuild()
     }
 
     /// Has `act` work on the state, such as a timer's tick. Returns whether the state was rebuilt; where that ends a
@@ -93,12 +113,8 @@ impl<S> Keeper<S> {
             // A new life begins before anything is handled in it.
             return self.rebuild();
         }
-        if catch_unwind(AssertUnwindSafe(|| act(&mut self.state))).is_ok() {
-            return false;
-        }
-        self.probe.panicked();
-        log::error!("{} {} panicked; its state is dropped", self.probe.kind(), self.name);
-        self.rebuild()
+        let state = &mut self.state;
+        !endure(&self.probe, &self.name, || act(state)) && self.rebuild()
     }
 
     /// Makes a new state if the budget allows.

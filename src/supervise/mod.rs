@@ -9,6 +9,6 @@ mod post;
 mod probe;
 
 pub use faults::Faults;
-pub use keeper::{Budget, Keeper};
+pub use keeper::{Budget, Keeper, attempt};
 pub use post::{Envelope, Post};
 pub use probe::{Probe, Probes, Snapshot};
