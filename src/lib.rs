@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod auth;
+pub mod channel;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,0 +1,254 @@
+//! The actor around a channel's core: it carries out what the core says, and reads the clock for it.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context as Ctx, Handler};
+use tokio::sync::oneshot;
+
+use super::commands::{Membership, members_prefix};
+use super::directory::{Context, Directory};
+use super::messages::{ChannelIn, ToHub};
+use super::state::{Effect, Input, Loaded, Settings, State, Time};
+use crate::clock;
+use crate::model::{ChannelName, Key, Moment, Seq, UserName, Wall};
+use crate::protocol::Posted;
+use crate::store::{AppendError, ChannelLog, Head, Meta, ReadError};
+use crate::supervise::{Budget, Envelope, Keeper, Post};
+
+/// How many memberships are read at once.
+const MEMBERS_PAGE: usize = 1000;
+
+/// One active channel.
+pub(super) struct ChannelActor {
+    name: ChannelName,
+    keeper: Keeper<State>,
+    context: Arc<Context>,
+    directory: Arc<Directory>,
+    own: Post<ChannelIn>,
+    handled: u64,
+    idle_since: Option<Moment>,
+}
+
+impl ChannelActor {
+    /// Starts a channel's actor on `arbiter`.
+    pub fn start(
+        name: ChannelName,
+        context: Arc<Context>,
+        directory: Arc<Directory>,
+        arbiter: &ArbiterHandle,
+    ) -> Post<ChannelIn> {
+        let probe = context.probes.of("channel");
+        let counted = Arc::clone(&probe);
+        let address = Self::start_in_arbiter(arbiter, move |ctx| {
+            let own = Post::new(ctx.address().recipient(), Arc::clone(&probe));
+            let settings = settings(&context);
+            let (lives, called) = (Rc::new(Cell::new(0)), name.clone());
+            let factory = move || {
+                lives.set(lives.get() + 1);
+                State::new(called.clone(), lives.get(), settings)
+            };
+            let keeper = Keeper::new(name.to_string(), probe, Budget::default(), factory);
+            Self { name, keeper, context, directory, own, handled: 0, idle_since: None }
+        });
+        Post::new(address.recipient(), counted)
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>, ctx: &mut Ctx<Self>) {
+        let life = self.keeper.state().life;
+        for effect in effects {
+            match effect {
+                Effect::Load => {
+                    let load = load(self.name.clone(), Arc::clone(&self.context));
+                    self.later(life, async move { Input::Loaded(load.await) });
+                }
+                Effect::Create => {
+                    let tell = self.teller(life);
+                    self.context.log.create(&self.name, Box::new(move |result| tell(Input::Created(result))));
+                }
+                Effect::Append(after, batch) => {
+                    let tell = self.teller(life);
+                    let done = Box::new(move |result| tell(Input::Appended(result)));
+                    self.context.log.append(&self.name, &after, batch, done);
+                }
+                Effect::Find { job, user, key, from, to } => {
+                    let (log, name) = (Arc::clone(&self.context.log), self.name.clone());
+                    let search = self.context.reads.run(move || find(&*log, &name, &user, &key, from, to));
+                    self.later(life, async move { Input::Found(job, search.await) });
+                }
+                Effect::Note(job, ops) => {
+                    let tell = self.teller(life);
+                    self.context.meta.write(ops, Box::new(move |result| tell(Input::Noted(job, result))));
+                }
+                Effect::Send(hub, batch) => self.context.hubs.send(hub, ToHub::Batch(batch)),
+                Effect::Report => {
+                    self.context.hubs.send_all(&ToHub::Report { channel: self.name.clone(), life });
+                }
+                Effect::Aside(aside) => self.context.hubs.send_all(&ToHub::Aside(aside)),
+                Effect::Later(ms, input) => {
+                    let own = self.own.clone();
+                    ctx.run_later(Duration::from_millis(ms), move |_, _| {
+                        own.send(ChannelIn::Own(life, Box::new(input)));
+                    });
+                }
+            }
+        }
+    }
+
+    /// A way back for the store's answers.
+    fn teller(&self, life: u64) -> impl FnOnce(Input) + Send + use<> {
+        let own = self.own.clone();
+        move |input| own.send(ChannelIn::Own(life, Box::new(input)))
+    }
+
+    fn later(&self, life: u64, work: impl Future<Output = Input> + 'static) {
+        let own = self.own.clone();
+        actix::spawn(async move {
+            let input = work.await;
+            own.send(ChannelIn::Own(life, Box::new(input)));
+        });
+    }
+
+    /// Goes to sleep once nobody has needed the channel for a while.
+    fn rest(&mut self, ctx: &mut Ctx<Self>) {
+        let now = clock::moment();
+        if !self.keeper.is_down() && !self.keeper.state().is_idle() {
+            self.idle_since = None;
+            return;
+        }
+        let since = *self.idle_since.get_or_insert(now);
+        if now.since(since) >= self.context.config.channels.idle && self.directory.retire(&self.name, self.handled) {
+            ctx.stop();
+        }
+    }
+}
+
+impl Actor for ChannelActor {
+    type Context = Ctx<Self>;
+
+    fn started(&mut self, ctx: &mut Ctx<Self>) {
+        let every = (self.context.config.channels.idle / 2).max(Duration::from_millis(20));
+        ctx.run_interval(every, Self::rest);
+    }
+}
+
+impl Handler<Envelope<ChannelIn>> for ChannelActor {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<ChannelIn>, ctx: &mut Ctx<Self>) {
+        let mut effects = Vec::new();
+        let (handled, faults) = (&mut self.handled, &self.context.faults);
+        let rebuilt = self.keeper.receive(envelope, |state, message| {
+            *handled += u64::from(!matches!(message, ChannelIn::Own(..)));
+            let committed = matches!(&message, ChannelIn::Own(_, input) if matches!(**input, Input::Appended(Ok(_))));
+            let next = step(state, message);
+            faults.pass("channel.step");
+            if committed {
+                faults.pass("channel.committed");
+            }
+            effects = next;
+        });
+        if rebuilt {
+            let hubs = self.context.hubs.ids();
+            self.keeper.run(|state| effects = state.begin_again(time(), hubs));
+        }
+        self.idle_since = None;
+        self.carry_out(effects, ctx);
+    }
+}
+
+fn time() -> Time {
+    Time { now: clock::moment(), wall: clock::wall() }
+}
+
+fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
+    match message {
+        ChannelIn::Command(origin, action) => state.command(time(), origin, action),
+        ChannelIn::Acked(hub, life) if life == state.life => state.acked(time(), hub),
+        ChannelIn::Attached(hub, life, subscribers) if life == state.life => state.attached(time(), hub, subscribers),
+        ChannelIn::Own(life, input) if life == state.life => state.input(time(), *input),
+        // What an earlier life set in motion.
+        ChannelIn::Acked(..) | ChannelIn::Attached(..) | ChannelIn::Own(..) => Vec::new(),
+        ChannelIn::Gone(conn) => state.gone(conn),
+        ChannelIn::HubReset(hub) => state.hub_reset(hub),
+    }
+}
+
+fn settings(context: &Context) -> Settings {
+    let (channels, limits) = (&context.config.channels, &context.config.limits);
+    Settings {
+        window: channels.window,
+        dedup_window: channels.dedup_window,
+        dedup_scan: limits.dedup_scan,
+        announce_max: channels.announce_max,
+        replay_max: limits.replay_max,
+        create_on_join: channels.create_on_join,
+    }
+}
+
+/// Reads a channel, after everything that was ever appended to it: the writer answers in order, so an append that an
+/// earlier life left in flight is done before.
+async fn load(name: ChannelName, context: Arc<Context>) -> Result<Option<Loaded>, ReadError> {
+    let read_head = || {
+        let (log, name) = (Arc::clone(&context.log), name.clone());
+        context.reads.run(move || log.head(&name))
+    };
+    if read_head().await?.is_none() {
+        return Ok(None);
+    }
+    let (tell, told) = oneshot::channel();
+    context.log.create(&name, Box::new(move |result| drop(tell.send(result))));
+    let head = match told.await {
+        Ok(Ok(head)) => Some(head),
+        Ok(Err(AppendError::Full)) => read_head().await?,
+        Ok(Err(error)) => return Err(ReadError::Unavailable(error.to_string())),
+        Err(_) => return Err(ReadError::Unavailable("the writer gave no answer".into())),
+    };
+    let Some(head) = head else { return Ok(None) };
+    let newest = context.config.channels.window.max(context.config.channels.dedup_window);
+    let (log, meta) = (Arc::clone(&context.log), Arc::clone(&context.meta));
+    context.reads.run(move || read_channel(&*log, &*meta, &name, head, newest).map(Some)).await
+}
+
+fn read_channel(
+    log: &dyn ChannelLog,
+    meta: &dyn Meta,
+    name: &ChannelName,
+    head: Head,
+    newest: usize,
+) -> Result<Loaded, ReadError> {
+    let newest = log.tail(name, newest)?.iter().map(|message| Arc::new(Posted::new(name, message))).collect();
+    let prefix = members_prefix(name);
+    let (mut members, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = meta.list(&prefix, after.as_deref(), MEMBERS_PAGE)?;
+        for (key, record) in &page {
+            let user = UserName::parse(&key[prefix.len()..]);
+            let membership = serde_json::from_slice::<Membership>(&record.value);
+            match (user, membership) {
+                (Ok(user), Ok(membership)) => members.push((user, membership.read)),
+                _ => log::warn!("channel {name}: a membership record cannot be read and is passed over"),
+            }
+        }
+        if page.len() < MEMBERS_PAGE {
+            return Ok(Loaded { head, newest, members });
+        }
+        after = page.last().map(|(key, _)| key.clone());
+    }
+}
+
+fn find(
+    log: &dyn ChannelLog,
+    name: &ChannelName,
+    user: &UserName,
+    key: &Key,
+    from: Seq,
+    to: Seq,
+) -> Result<Option<(Seq, Wall)>, ReadError> {
+    let Some(seq) = log.find(name, user, key, from, to)? else { return Ok(None) };
+    let found = log.range(name, seq, seq, 1, usize::MAX)?;
+    Ok(found.first().map(|message| (message.seq, message.at)))
+}

@@ -1,0 +1,275 @@
+//! What a channel does with each command but a publish. Pure.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::lanes::Gait;
+use super::messages::{Action, Answer, Aside, Closed, Item, Joined, Origin};
+use super::resume::Replay;
+use super::state::{Effect, Job, Phase, State};
+use crate::model::{ChannelName, Conn, Seq, UserName};
+use crate::protocol::{ErrorCode, Problem, Start, event};
+use crate::store::{MetaOp, WriteError};
+
+/// A membership as it is kept, at `c/<channel>/<user>`; `m/<user>/<channel>` says that it is there.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Membership {
+    pub role: Role,
+    pub read: Seq,
+}
+
+/// What a member may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Role {
+    Member,
+}
+
+/// Under which key a channel's memberships are kept.
+pub(super) fn members_prefix(channel: &ChannelName) -> String {
+    format!("c/{channel}/")
+}
+
+fn member_key(channel: &ChannelName, user: &UserName) -> String {
+    format!("c/{channel}/{user}")
+}
+
+fn place_key(channel: &ChannelName, user: &UserName) -> String {
+    format!("m/{user}/{channel}")
+}
+
+fn membership(read: Seq) -> bytes::Bytes {
+    // A role and a number: there is nothing in it that could fail to be written.
+    serde_json::to_vec(&Membership { role: Role::Member, read }).unwrap_or_default().into()
+}
+
+impl State {
+    /// A command reaches a channel that is loaded, or that is known not to be there.
+    pub(super) fn admit(&mut self, origin: Origin, action: Action) {
+        if self.phase == Phase::Absent {
+            return self.to_nobody(origin, action);
+        }
+        let gait = match action {
+            Action::Publish(_) => Gait::Together,
+            Action::Join { .. } | Action::Leave { .. } => Gait::Alone,
+            _ => return self.run(origin, action),
+        };
+        let conn = origin.conn;
+        if let Some((origin, action)) = self.lanes.enter(&conn, gait, (origin, action)) {
+            self.run(origin, action);
+        }
+    }
+
+    /// A command to a channel that is not there.
+    fn to_nobody(&mut self, origin: Origin, action: Action) {
+        match action {
+            Action::Join { .. } if self.settings.create_on_join && !self.name.is_direct() => {
+                self.create(origin, action)
+            }
+            Action::Leave { .. } | Action::Typing => self.refuse(origin, not_joined()),
+            Action::Unwatch => self.answer(origin, |o| Item::Answer(o, Answer::Ok)),
+            _ => self.refuse(origin, Problem::not_found()),
+        }
+    }
+
+    /// Carries out a command whose turn it is.
+    pub(super) fn run(&mut self, origin: Origin, action: Action) {
+        match action {
+            Action::Join { start, member } => self.join(origin, start, member),
+            Action::Leave { only_session } => self.leave(origin, only_session),
+            Action::Publish(draft) => self.publish(origin, draft),
+            Action::Typing => self.typing(origin),
+            Action::Read(seq) => self.read(origin, seq),
+            Action::Who { after, limit } => {
+                let (users, more) = self.roster.who(after.as_ref(), limit);
+                let count = self.roster.online();
+                self.answer(origin, |o| Item::Answer(o, Answer::Who { users, count, more }));
+            }
+            Action::Look => {
+                let head = self.seqs.head();
+                let answer = Answer::Look { epoch: head.epoch.clone(), first: head.first, head: head.seq };
+                self.answer(origin, |o| Item::Answer(o, answer));
+            }
+            Action::Watch => self.watch(origin),
+            Action::Unwatch => {
+                self.roster.watch(&origin, false);
+                self.answer(origin, |o| Item::Answer(o, Answer::Ok));
+            }
+        }
+    }
+
+    /// Work goes on after its records were written.
+    pub(super) fn noted(&mut self, job: Job, result: Result<(), WriteError>) {
+        let failed = result.err().map(|error| Problem::unavailable(error.to_string()));
+        match (job, failed) {
+            (Job::Join { origin, start }, None) => {
+                self.announce_member(&origin.user, "joined");
+                self.roster.admit(origin.user.clone(), 0);
+                self.subscribe(origin, start);
+            }
+            (Job::Leave { origin }, None) => {
+                self.roster.dismiss(&origin.user);
+                self.part(origin);
+            }
+            (Job::Read { origin, seq }, None) => self.tell_read(origin, seq),
+            (Job::Read { origin, .. }, Some(problem)) => self.refuse(origin, problem),
+            (Job::Join { origin, .. } | Job::Leave { origin } | Job::Publish { origin, .. }, Some(problem)) => {
+                self.settle(origin, |o| Item::Refused(o, problem));
+            }
+            // A search is no write.
+            (Job::Publish { origin, draft, .. }, None) => self.publish(origin, draft),
+        }
+    }
+
+    fn join(&mut self, origin: Origin, start: Start, member: bool) {
+        if !member || self.roster.is_member(&origin.user) {
+            return self.subscribe(origin, start);
+        }
+        let ops = vec![
+            MetaOp::Put(member_key(&self.name, &origin.user), membership(0)),
+            MetaOp::Put(place_key(&self.name, &origin.user), bytes::Bytes::new()),
+        ];
+        let job = self.job(Job::Join { origin, start });
+        self.effects.push(Effect::Note(job, ops));
+    }
+
+    /// In one step: where the replay ends, and that this session hears what follows.
+    fn subscribe(&mut self, origin: Origin, start: Start) {
+        let most = self.settings.replay_max;
+        let kept = self.kept();
+        let (head, first) = (kept.head, kept.first);
+        let stood = start == Start::Stood && self.roster.is_subscribed(origin.conn);
+        let Replay { next, gap } = match &start {
+            Start::Since(cursor) => kept.since(cursor, most),
+            Start::Tail(n) => kept.tail(*n, most),
+            Start::Stood if stood => Replay { next: head + 1, gap: false },
+            Start::Stood => kept.first_visit(self.window.of_hour(self.time.wall.hour())),
+        };
+        let page = if next > head { Vec::new() } else { self.window.since(next).unwrap_or_default() };
+        if self.roster.subscribe(&origin) {
+            let watchers: Vec<_> = self.roster.watchers().collect();
+            for (conn, hub) in watchers {
+                self.links.say(hub, Item::Watch(conn, origin.user.clone()));
+            }
+        }
+        let epoch = self.seqs.head().epoch.clone();
+        let joined = Joined { epoch, head, first, next, gap, stood, page };
+        self.settle(origin, |o| Item::Joined(o, joined));
+    }
+
+    fn leave(&mut self, origin: Origin, only_session: bool) {
+        let (subscribed, member) = (self.roster.is_subscribed(origin.conn), self.roster.is_member(&origin.user));
+        if !subscribed && !member {
+            return self.settle(origin, |o| Item::Refused(o, not_joined()));
+        }
+        if only_session {
+            self.roster.unsubscribe(origin.conn);
+            return self.settle(origin, Item::Left);
+        }
+        if !member {
+            return self.part(origin);
+        }
+        let (member, place) = (member_key(&self.name, &origin.user), place_key(&self.name, &origin.user));
+        let job = self.job(Job::Leave { origin });
+        self.effects.push(Effect::Note(job, vec![MetaOp::Remove(member), MetaOp::Remove(place)]));
+    }
+
+    /// Ends every subscription of a user who left: this session hears `left`, the others `closed`.
+    fn part(&mut self, origin: Origin) {
+        for (conn, hub) in self.roster.sessions_of(&origin.user) {
+            self.roster.unsubscribe(conn);
+            if conn != origin.conn {
+                self.links.say(hub, Item::Closed(conn, Closed::Left));
+            }
+        }
+        self.announce_member(&origin.user, "left");
+        self.settle(origin, Item::Left);
+    }
+
+    fn typing(&mut self, origin: Origin) {
+        if !self.roster.is_subscribed(origin.conn) {
+            return self.refuse(origin, not_joined());
+        }
+        if self.roster.may_type(origin.conn, self.time.now) {
+            let frame = event("typing", Typing { channel: &self.name, user: &origin.user });
+            self.tell(frame, Some(origin.conn), None);
+        }
+        self.answer(origin, |o| Item::Answer(o, Answer::Ok));
+    }
+
+    fn read(&mut self, origin: Origin, seq: Seq) {
+        let seq = seq.min(self.seqs.head().seq);
+        match self.roster.read(&origin.user, seq) {
+            None => self.refuse(origin, not_joined()),
+            Some(false) => self.answer(origin, |o| Item::Answer(o, Answer::Ok)),
+            Some(true) => {
+                let op = MetaOp::Put(member_key(&self.name, &origin.user), membership(seq));
+                let job = self.job(Job::Read { origin, seq });
+                self.effects.push(Effect::Note(job, vec![op]));
+            }
+        }
+    }
+
+    fn tell_read(&mut self, origin: Origin, seq: Seq) {
+        let frame = event("read", ReadEvent { channel: &self.name, user: &origin.user, seq });
+        self.tell(frame.clone(), None, Some(origin.user.clone()));
+        self.effects.push(Effect::Aside(Arc::new(Aside::Read { user: origin.user.clone(), frame })));
+        self.answer(origin, |o| Item::Answer(o, Answer::Ok));
+    }
+
+    fn watch(&mut self, origin: Origin) {
+        let most = self.settings.announce_max;
+        match self.roster.everyone(most) {
+            Some(users) => {
+                self.roster.watch(&origin, true);
+                self.answer(origin, |o| Item::Answer(o, Answer::Users(users)));
+            }
+            None => {
+                let why = format!("watch: expected a channel of at most {most} users");
+                self.refuse(origin, Problem::new(ErrorCode::TooLarge, why));
+            }
+        }
+    }
+
+    fn announce_member(&mut self, user: &UserName, change: &str) {
+        let frame = event("member", Change { channel: &self.name, user, change });
+        self.tell(frame, None, None);
+    }
+
+    /// Has every subscriber hear an event, if they are not too many.
+    fn tell(&mut self, frame: crate::protocol::Frame, not: Option<Conn>, not_user: Option<UserName>) {
+        if self.roster.online() > self.settings.announce_max {
+            return;
+        }
+        let hubs: Vec<_> = self.roster.hubs().collect();
+        for hub in hubs {
+            let item = Item::Event { frame: frame.clone(), not, not_user: not_user.clone() };
+            self.links.say(hub, item);
+        }
+    }
+}
+
+fn not_joined() -> Problem {
+    Problem::new(ErrorCode::NotJoined, "not joined")
+}
+
+#[derive(Serialize)]
+struct Typing<'a> {
+    channel: &'a ChannelName,
+    user: &'a UserName,
+}
+
+#[derive(Serialize)]
+struct ReadEvent<'a> {
+    channel: &'a ChannelName,
+    user: &'a UserName,
+    seq: Seq,
+}
+
+#[derive(Serialize)]
+struct Change<'a> {
+    channel: &'a ChannelName,
+    user: &'a UserName,
+    change: &'a str,
+}

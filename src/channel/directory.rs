@@ -1,0 +1,138 @@
+//! Where a channel's actor is found, or made.
+//!
+//! Shards by name, no global actor. Commands go through here because a send to an actor that ended is silent: under the
+//! shard's lock an actor is either in the table, and what is sent to it will be handled, or it is not, and a new one is
+//! made. An actor that wants to sleep asks here, and may only if it has handled everything that was sent to it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::Arc;
+
+use actix::ArbiterHandle;
+use parking_lot::{Mutex, RwLock};
+
+use super::actor::ChannelActor;
+use super::messages::{ChannelIn, ToHub};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::model::{ChannelName, HubId};
+use crate::store::{ChannelLog, Meta, Reads};
+use crate::supervise::{Faults, Post, Probes};
+
+/// How many locks the table is spread over.
+const SHARDS: usize = 64;
+
+/// The workers' hubs, by number.
+#[derive(Clone, Debug, Default)]
+pub struct Hubs(Arc<RwLock<BTreeMap<HubId, Post<ToHub>>>>);
+
+impl Hubs {
+    /// Makes a hub known.
+    pub fn add(&self, hub: HubId, post: Post<ToHub>) {
+        self.0.write().insert(hub, post);
+    }
+
+    /// The numbers of all hubs.
+    pub fn ids(&self) -> Vec<HubId> {
+        self.0.read().keys().copied().collect()
+    }
+
+    /// Sends to one hub.
+    pub fn send(&self, hub: HubId, message: ToHub) {
+        if let Some(post) = self.0.read().get(&hub) {
+            post.send(message);
+        }
+    }
+
+    /// Sends to every hub.
+    pub fn send_all(&self, message: &ToHub) {
+        self.0.read().values().for_each(|post| post.send(message.clone()));
+    }
+}
+
+/// What every channel works with.
+pub struct Context {
+    /// The effective configuration.
+    pub config: Arc<Config>,
+    /// The messages.
+    pub log: Arc<dyn ChannelLog>,
+    /// The memberships.
+    pub meta: Arc<dyn Meta>,
+    /// Where reading is done.
+    pub reads: Reads,
+    /// Whom a channel speaks to.
+    pub hubs: Hubs,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What shows the actors' work.
+    pub probes: Probes,
+    /// Where a test may have an actor panic.
+    pub faults: Faults,
+}
+
+struct Entry {
+    post: Post<ChannelIn>,
+    sent: u64,
+}
+
+/// All active channels of a server.
+pub struct Directory {
+    shards: Vec<Mutex<HashMap<ChannelName, Entry>>>,
+    hash: RandomState,
+    arbiters: Vec<ArbiterHandle>,
+    context: Arc<Context>,
+}
+
+impl Directory {
+    /// An empty directory whose actors will be spread over `arbiters`, of which there is at least one.
+    pub fn new(arbiters: Vec<ArbiterHandle>, context: Arc<Context>) -> Arc<Self> {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Arc::new(Self { shards, hash: RandomState::new(), arbiters, context })
+    }
+
+    fn place(&self, channel: &ChannelName) -> usize {
+        let mut hasher = self.hash.build_hasher();
+        channel.hash(&mut hasher);
+        hasher.finish() as usize
+    }
+
+    /// Sends to a channel, waking it if it sleeps.
+    pub fn send(self: &Arc<Self>, channel: &ChannelName, message: ChannelIn) {
+        let place = self.place(channel);
+        let mut shard = self.shards[place % SHARDS].lock();
+        if !shard.contains_key(channel) {
+            let arbiter = &self.arbiters[(place / SHARDS) % self.arbiters.len()];
+            let post = ChannelActor::start(channel.clone(), Arc::clone(&self.context), Arc::clone(self), arbiter);
+            shard.insert(channel.clone(), Entry { post, sent: 0 });
+        }
+        if let Some(entry) = shard.get_mut(channel) {
+            entry.sent += 1;
+            entry.post.send(message);
+        }
+    }
+
+    /// Tells every active channel that a hub began anew.
+    pub fn hub_reset(&self, hub: HubId) {
+        for shard in &self.shards {
+            for entry in shard.lock().values_mut() {
+                entry.sent += 1;
+                entry.post.send(ChannelIn::HubReset(hub));
+            }
+        }
+    }
+
+    /// Lets an actor go that has handled `handled` messages from here; false if more are on their way to it.
+    pub(super) fn retire(&self, channel: &ChannelName, handled: u64) -> bool {
+        let mut shard = self.shards[self.place(channel) % SHARDS].lock();
+        let done = shard.get(channel).is_none_or(|entry| entry.sent == handled);
+        if done {
+            shard.remove(channel);
+        }
+        done
+    }
+
+    /// How many channels are active.
+    pub fn active(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+}

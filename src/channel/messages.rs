@@ -1,0 +1,290 @@
+//! What a channel is told, and what it tells the workers' hubs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use serde::Serialize;
+
+use super::state::Input;
+use crate::model::{ChannelName, Conn, Epoch, HubId, Seq, UserName, Wall};
+use crate::protocol::{Frame, Posted, Problem, Publish, Start};
+
+/// Whose command it is, and where its answer goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The worker.
+    pub hub: HubId,
+    /// The session's connection.
+    pub conn: Conn,
+    /// The session's number for the command.
+    pub ticket: u64,
+    /// The user.
+    pub user: UserName,
+}
+
+/// Room for bytes that are under way, shared by a whole server.
+#[derive(Clone, Debug)]
+pub struct Volume(Arc<(AtomicUsize, usize)>);
+
+impl Volume {
+    /// Room for at most `most` bytes.
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new((AtomicUsize::new(0), most)))
+    }
+
+    /// Takes room for `bytes`, if there is any; given back when the permit is dropped.
+    pub fn take(&self, bytes: usize) -> Option<Permit> {
+        let (taken, most) = &*self.0;
+        let fits = |now: usize| now.checked_add(bytes).filter(|&then| then <= *most);
+        taken.fetch_update(Relaxed, Relaxed, fits).ok()?;
+        Some(Permit { volume: self.clone(), bytes })
+    }
+
+    /// Bytes under way now.
+    pub fn taken(&self) -> usize {
+        self.0.0.load(Relaxed)
+    }
+}
+
+/// Room that was taken.
+#[derive(Debug)]
+pub struct Permit {
+    volume: Volume,
+    bytes: usize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.volume.0.0.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// A publish on its way, with the room that it takes.
+#[derive(Debug)]
+pub struct Draft {
+    /// What is to be said.
+    pub publish: Publish,
+    /// Its room.
+    pub permit: Option<Permit>,
+}
+
+/// What a session asks of a channel.
+#[derive(Debug)]
+pub enum Action {
+    /// Subscribe, and belong if `member`.
+    Join {
+        /// Where to begin.
+        start: Start,
+        /// Whether the user becomes a member.
+        member: bool,
+    },
+    /// Stop hearing, or stop belonging.
+    Leave {
+        /// Only this session, and only hearing.
+        only_session: bool,
+    },
+    /// Say something.
+    Publish(Box<Draft>),
+    /// The user is typing.
+    Typing,
+    /// The user has read up to here.
+    Read(Seq),
+    /// Who hears the channel.
+    Who {
+        /// Names after this one.
+        after: Option<UserName>,
+        /// At most this many.
+        limit: usize,
+    },
+    /// May this user read the log, and where does it end?
+    Look,
+    /// Who is here, and tell me who comes.
+    Watch,
+    /// Tell me no more.
+    Unwatch,
+}
+
+/// What a channel is told.
+#[derive(Debug)]
+pub enum ChannelIn {
+    /// By a session.
+    Command(Origin, Action),
+    /// By a hub: the batch of this life of the channel is dealt with.
+    Acked(HubId, u64),
+    /// By a hub: what it knows of the channel, asked for by [`ToHub::Report`].
+    Attached(HubId, u64, Vec<Subscriber>),
+    /// By a hub: a session stopped hearing.
+    Gone(Conn),
+    /// By a hub that began anew: all its sessions are gone.
+    HubReset(HubId),
+    /// By the store, or a timer.
+    Own(u64, Box<Input>),
+}
+
+/// A subscription as a hub reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// The session's connection.
+    pub conn: Conn,
+    /// Whose.
+    pub user: UserName,
+    /// Whether it hears the channel.
+    pub subscribed: bool,
+    /// Whether it watches who comes.
+    pub watching: bool,
+}
+
+/// What a hub is told.
+#[derive(Clone, Debug)]
+pub enum ToHub {
+    /// The next part of a channel's stream. The hub answers [`ChannelIn::Acked`].
+    Batch(Batch),
+    /// The channel began anew: tell it what you know.
+    Report {
+        /// Which channel.
+        channel: ChannelName,
+        /// Its new life.
+        life: u64,
+    },
+    /// News that may overtake the stream.
+    Aside(Arc<Aside>),
+}
+
+/// A part of a channel's stream.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Which channel.
+    pub channel: ChannelName,
+    /// Which life of it speaks.
+    pub life: u64,
+    /// The newest message that was announced, once this batch is dealt with.
+    pub head: Seq,
+    /// How many users hear it, where that is more than `channels.announce_max`.
+    pub crowd: Option<usize>,
+    /// In order.
+    pub items: Vec<Item>,
+}
+
+/// One thing in a channel's stream.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// New messages, for every subscriber.
+    Messages(Arc<[Arc<Posted>]>),
+    /// A subscription begins here.
+    Joined(Origin, Joined),
+    /// A subscription or membership ended as asked.
+    Left(Origin),
+    /// A message has its place.
+    Published {
+        /// Whose it is.
+        origin: Origin,
+        /// The life of the log.
+        epoch: Epoch,
+        /// Its place.
+        seq: Seq,
+        /// When it was taken.
+        at: Wall,
+        /// Whether it had been published before.
+        duplicate: bool,
+    },
+    /// A command was not carried out.
+    Refused(Origin, Problem),
+    /// The answer to another command.
+    Answer(Origin, Answer),
+    /// A session stops hearing the channel; it is told so.
+    Closed(Conn, Closed),
+    /// An event for every subscriber but those of one user or one session.
+    Event {
+        /// The frame.
+        frame: Frame,
+        /// Not for this session.
+        not: Option<Conn>,
+        /// Not for this user.
+        not_user: Option<UserName>,
+    },
+    /// A watcher has one more user to watch.
+    Watch(Conn, UserName),
+}
+
+/// How a subscription begins.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// The life of the log.
+    pub epoch: Epoch,
+    /// The newest message.
+    pub head: Seq,
+    /// The oldest kept.
+    pub first: Seq,
+    /// The first message that the session will hear.
+    pub next: Seq,
+    /// Whether something that the session may lack lies before `next`.
+    pub gap: bool,
+    /// Whether a session that already hears the channel goes on where it stands instead.
+    pub stood: bool,
+    /// The messages from `next` to `head`, where they are in memory.
+    pub page: Vec<Arc<Posted>>,
+}
+
+/// Answers that are not receipts.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Done.
+    Ok,
+    /// Who hears the channel.
+    Who {
+        /// Names, ascending.
+        users: Vec<UserName>,
+        /// How many in all.
+        count: usize,
+        /// Whether more follow.
+        more: bool,
+    },
+    /// The user may read, and here is where the log stands.
+    Look {
+        /// The life of the log.
+        epoch: Epoch,
+        /// The oldest kept.
+        first: Seq,
+        /// The newest.
+        head: Seq,
+    },
+    /// Who is here.
+    Users(Vec<UserName>),
+}
+
+/// Why a session stops hearing a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Closed {
+    /// Its user left.
+    Left,
+    /// The channel is gone.
+    Deleted,
+    /// Its log began a new life.
+    Reset,
+}
+
+/// News for sessions that need not subscribe.
+#[derive(Clone, Debug)]
+pub enum Aside {
+    /// A user's read position moved.
+    Read {
+        /// Whose.
+        user: UserName,
+        /// The event.
+        frame: Frame,
+    },
+    /// A channel has something new for its members.
+    Activity {
+        /// Which channel.
+        channel: ChannelName,
+        /// The life of its log.
+        epoch: Epoch,
+        /// The newest message.
+        head: Seq,
+        /// Who said it.
+        from: UserName,
+        /// Each member with the read position.
+        members: Vec<(UserName, Seq)>,
+    },
+}

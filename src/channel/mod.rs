@@ -1,0 +1,24 @@
+//! Channels: who numbers a message, keeps it, and says so.
+//!
+//! The pure parts decide ([`State`](state::State) and what it is made of); the actor does what they say. A channel never
+//! addresses a session: all it says goes to the workers' hubs, one ordered stream for each, so that a join's answer, the
+//! deliveries, the receipts and a goodbye cannot overtake each other.
+
+mod actor;
+mod commands;
+mod dedup;
+mod directory;
+mod lanes;
+mod links;
+mod messages;
+mod publish;
+mod resume;
+mod roster;
+mod sequencer;
+mod state;
+mod window;
+
+pub use directory::{Context, Directory, Hubs};
+pub use messages::{
+    Action, Answer, Aside, Batch, ChannelIn, Closed, Draft, Item, Joined, Origin, Permit, Subscriber, ToHub, Volume,
+};

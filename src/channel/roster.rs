@@ -1,0 +1,275 @@
+//! Who hears a channel, and who belongs to it. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::messages::{Origin, Subscriber};
+use crate::model::{Conn, HubId, Moment, Seq, UserName};
+
+/// At most one `typing` in this time is passed on (protocol, section 2).
+const TYPING_EVERY: Duration = Duration::from_secs(3);
+
+/// A session that hears the channel, watches who comes, or both.
+#[derive(Debug)]
+struct Seat {
+    user: UserName,
+    hub: HubId,
+    subscribed: bool,
+    watching: bool,
+    typed: Option<Moment>,
+}
+
+/// Sessions and members of one channel.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    seats: HashMap<Conn, Seat>,
+    online: BTreeMap<UserName, usize>,
+    hubs: HashMap<HubId, usize>,
+    watchers: usize,
+    members: BTreeMap<UserName, Seq>,
+}
+
+impl Roster {
+    /// Whether nobody hears or watches.
+    pub fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+    }
+
+    pub fn is_subscribed(&self, conn: Conn) -> bool {
+        self.seats.get(&conn).is_some_and(|seat| seat.subscribed)
+    }
+
+    /// Subscribes a session; true if its user was not here before.
+    pub fn subscribe(&mut self, origin: &Origin) -> bool {
+        let seat = self.seat(origin.conn, &origin.user, origin.hub);
+        if std::mem::replace(&mut seat.subscribed, true) {
+            return false;
+        }
+        *self.hubs.entry(origin.hub).or_default() += 1;
+        let sessions = self.online.entry(origin.user.clone()).or_default();
+        *sessions += 1;
+        *sessions == 1
+    }
+
+    fn seat(&mut self, conn: Conn, user: &UserName, hub: HubId) -> &mut Seat {
+        self.seats.entry(conn).or_insert_with(|| Seat {
+            user: user.clone(),
+            hub,
+            subscribed: false,
+            watching: false,
+            typed: None,
+        })
+    }
+
+    /// Ends a session's subscription; false if it had none.
+    pub fn unsubscribe(&mut self, conn: Conn) -> bool {
+        let Some(seat) = self.seats.get_mut(&conn) else { return false };
+        if !std::mem::replace(&mut seat.subscribed, false) {
+            return false;
+        }
+        if let Some(count) = self.hubs.get_mut(&seat.hub) {
+            *count -= 1;
+            if *count == 0 {
+                self.hubs.remove(&seat.hub);
+            }
+        }
+        if let Some(count) = self.online.get_mut(&seat.user) {
+            *count -= 1;
+            if *count == 0 {
+                self.online.remove(&seat.user);
+            }
+        }
+        self.vacate(conn);
+        true
+    }
+
+    fn vacate(&mut self, conn: Conn) {
+        if self.seats.get(&conn).is_some_and(|seat| !seat.subscribed && !seat.watching) {
+            self.seats.remove(&conn);
+        }
+    }
+
+    /// Has a session watch who comes, or not.
+    pub fn watch(&mut self, origin: &Origin, on: bool) {
+        if !on && !self.seats.contains_key(&origin.conn) {
+            return;
+        }
+        let seat = self.seat(origin.conn, &origin.user, origin.hub);
+        match (std::mem::replace(&mut seat.watching, on), on) {
+            (false, true) => self.watchers += 1,
+            (true, false) => self.watchers -= 1,
+            _ => {}
+        }
+        self.vacate(origin.conn);
+    }
+
+    /// A session is gone altogether.
+    pub fn gone(&mut self, conn: Conn) {
+        self.unsubscribe(conn);
+        if let Some(seat) = self.seats.remove(&conn) {
+            self.watchers -= usize::from(seat.watching);
+        }
+    }
+
+    /// All sessions of a hub are gone.
+    pub fn hub_gone(&mut self, hub: HubId) {
+        let theirs: Vec<Conn> = self.seats.iter().filter(|(_, seat)| seat.hub == hub).map(|(conn, _)| *conn).collect();
+        theirs.into_iter().for_each(|conn| self.gone(conn));
+    }
+
+    /// Takes up what a hub reports.
+    pub fn attach(&mut self, hub: HubId, subscriber: Subscriber) {
+        let origin = Origin { hub, conn: subscriber.conn, ticket: 0, user: subscriber.user };
+        if subscriber.subscribed {
+            self.subscribe(&origin);
+        }
+        if subscriber.watching {
+            self.watch(&origin, true);
+        }
+    }
+
+    /// Hubs with a subscriber.
+    pub fn hubs(&self) -> impl Iterator<Item = HubId> {
+        self.hubs.keys().copied()
+    }
+
+    /// Sessions that watch who comes, with their hubs.
+    pub fn watchers(&self) -> impl Iterator<Item = (Conn, HubId)> {
+        let any = if self.watchers == 0 { None } else { Some(&self.seats) };
+        let watching = any.into_iter().flatten().filter(|(_, seat)| seat.watching);
+        watching.map(|(conn, seat)| (*conn, seat.hub))
+    }
+
+    /// A user's sessions that hear the channel, with their hubs.
+    pub fn sessions_of(&self, user: &UserName) -> Vec<(Conn, HubId)> {
+        let theirs = self.seats.iter().filter(|(_, seat)| seat.subscribed && seat.user == *user);
+        theirs.map(|(conn, seat)| (*conn, seat.hub)).collect()
+    }
+
+    /// Every session that hears the channel, with its hub.
+    pub fn subscribed(&self) -> Vec<(Conn, HubId)> {
+        let all = self.seats.iter().filter(|(_, seat)| seat.subscribed);
+        all.map(|(conn, seat)| (*conn, seat.hub)).collect()
+    }
+
+    /// How many users hear the channel.
+    pub fn online(&self) -> usize {
+        self.online.len()
+    }
+
+    /// Users who hear the channel, after a name, and whether more follow.
+    pub fn who(&self, after: Option<&UserName>, limit: usize) -> (Vec<UserName>, bool) {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        let mut names = self.online.range::<UserName, _>((from, Unbounded)).map(|(name, _)| name.clone());
+        let page = names.by_ref().take(limit).collect();
+        (page, names.next().is_some())
+    }
+
+    /// Members and others who are here, or `None` if those are more than `most`.
+    pub fn everyone(&self, most: usize) -> Option<Vec<UserName>> {
+        let mut names: Vec<UserName> = self.online.keys().cloned().collect();
+        if self.members.len() > most {
+            return None;
+        }
+        names.extend(self.members.keys().filter(|name| !self.online.contains_key(*name)).cloned());
+        names.sort();
+        (names.len() <= most).then_some(names)
+    }
+
+    /// Whether a typing user's event is passed on now.
+    pub fn may_type(&mut self, conn: Conn, now: Moment) -> bool {
+        let Some(seat) = self.seats.get_mut(&conn) else { return false };
+        let due = seat.typed.is_none_or(|then| now.since(then) >= TYPING_EVERY);
+        if due {
+            seat.typed = Some(now);
+        }
+        due
+    }
+
+    pub fn is_member(&self, user: &UserName) -> bool {
+        self.members.contains_key(user)
+    }
+
+    /// Makes a member whose read position is `read`, unless it is one.
+    pub fn admit(&mut self, user: UserName, read: Seq) {
+        self.members.entry(user).or_insert(read);
+    }
+
+    pub fn dismiss(&mut self, user: &UserName) {
+        self.members.remove(user);
+    }
+
+    /// Moves a member's read position forward; `None` if it is no member, false if it stays.
+    pub fn read(&mut self, user: &UserName, seq: Seq) -> Option<bool> {
+        let position = self.members.get_mut(user)?;
+        let moves = seq > *position;
+        *position = (*position).max(seq);
+        Some(moves)
+    }
+
+    pub fn members(&self) -> &BTreeMap<UserName, Seq> {
+        &self.members
+    }
+
+    /// Forgets the members, to load them anew.
+    pub fn clear_members(&mut self) {
+        self.members.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(user: &str, count: u64, hub: u32) -> Origin {
+        let user = UserName::parse(user).unwrap();
+        Origin { hub: HubId(hub), conn: Conn { boot: 1, count }, ticket: 0, user }
+    }
+
+    #[test]
+    fn a_user_is_here_while_any_session_is() {
+        let mut roster = Roster::default();
+        assert!(roster.subscribe(&origin("ann", 1, 0)));
+        assert!(!roster.subscribe(&origin("ann", 2, 1)));
+        assert!(!roster.subscribe(&origin("ann", 2, 1)));
+        assert!(roster.unsubscribe(Conn { boot: 1, count: 1 }));
+        assert_eq!(roster.online(), 1);
+        roster.gone(Conn { boot: 1, count: 2 });
+        assert!(roster.is_empty() && roster.online() == 0 && roster.hubs().next().is_none());
+    }
+
+    #[test]
+    fn pages_of_names_ascend_and_say_whether_more_follow() {
+        let mut roster = Roster::default();
+        for (n, name) in ["c", "a", "b"].iter().enumerate() {
+            roster.subscribe(&origin(name, n as u64, 0));
+        }
+        let (page, more) = roster.who(None, 2);
+        assert_eq!((page.iter().map(UserName::as_str).collect::<Vec<_>>(), more), (vec!["a", "b"], true));
+        let (page, more) = roster.who(page.last(), 2);
+        assert_eq!((page.len(), more), (1, false));
+    }
+
+    #[test]
+    fn a_read_position_never_moves_back() {
+        let mut roster = Roster::default();
+        let ann = UserName::parse("ann").unwrap();
+        assert_eq!(roster.read(&ann, 3), None);
+        roster.admit(ann.clone(), 2);
+        assert_eq!(roster.read(&ann, 3), Some(true));
+        assert_eq!(roster.read(&ann, 1), Some(false));
+        assert_eq!(roster.members()[&ann], 3);
+    }
+
+    #[test]
+    fn a_hubs_end_takes_its_sessions_and_watchers_with_it() {
+        let mut roster = Roster::default();
+        roster.subscribe(&origin("ann", 1, 0));
+        roster.watch(&origin("bob", 2, 1), true);
+        roster.hub_gone(HubId(1));
+        assert_eq!(roster.watchers().count(), 0);
+        roster.hub_gone(HubId(0));
+        assert!(roster.is_empty());
+    }
+}

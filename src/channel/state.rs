@@ -1,0 +1,422 @@
+//! The channel's core: fed inputs with the time, returns what should happen. Pure.
+//!
+//! It is loaded before it answers, in one step fixes where a replay ends and who hears what follows, and says nothing of
+//! a message that its log has not acknowledged.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::dedup::{Keys, Used};
+use super::lanes::Lanes;
+use super::links::Links;
+use super::messages::{Action, Aside, Batch, Closed, Draft, Item, Origin};
+use super::resume::{FIRST_MAX, Kept};
+use super::roster::Roster;
+use super::sequencer::Sequencer;
+use super::window::Window;
+use crate::model::{ChannelName, Epoch, HubId, Message, Moment, Seq, UserName, Wall};
+use crate::protocol::{Posted, Problem, Start};
+use crate::store::{AppendError, Head, MetaOp, ReadError, WriteError};
+
+/// How many commands may wait while the channel is being loaded.
+const HELD_MAX: usize = 4096;
+
+/// What the configuration says of every channel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub window: usize,
+    pub dedup_window: usize,
+    pub dedup_scan: u64,
+    pub announce_max: usize,
+    pub replay_max: u64,
+    pub create_on_join: bool,
+}
+
+/// The time of a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time {
+    pub now: Moment,
+    pub wall: Wall,
+}
+
+/// What the store knows of a channel.
+#[derive(Debug)]
+pub struct Loaded {
+    pub(super) head: Head,
+    pub(super) newest: Vec<Arc<Posted>>,
+    pub(super) members: Vec<(UserName, Seq)>,
+}
+
+/// What comes back from outside.
+#[derive(Debug)]
+pub enum Input {
+    /// The log was read; `None` if there is none.
+    Loaded(Result<Option<Loaded>, ReadError>),
+    /// The log was made.
+    Created(Result<Head, AppendError>),
+    /// The append in flight came to an end.
+    Appended(Result<Head, AppendError>),
+    /// A key was looked for; the message that carries it.
+    Found(u64, Result<Option<(Seq, Wall)>, ReadError>),
+    /// Records were written.
+    Noted(u64, Result<(), WriteError>),
+    /// Hubs that have not reported by now will not.
+    AttachOver,
+    /// Members may be told of activity again.
+    ActivityDue,
+    /// The log may be loaded again after a failure.
+    Retry,
+}
+
+/// What should happen.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Read the log, after everything that was appended to it before.
+    Load,
+    /// Make the log.
+    Create,
+    Append(Head, Vec<Message>),
+    Find {
+        job: u64,
+        user: UserName,
+        key: crate::model::Key,
+        from: Seq,
+        to: Seq,
+    },
+    Note(u64, Vec<MetaOp>),
+    Send(HubId, Batch),
+    Report,
+    Aside(Arc<Aside>),
+    /// Come back with this in so many milliseconds.
+    Later(u64, Input),
+}
+
+/// Work that goes on when a search or a write is done.
+#[derive(Debug)]
+pub(super) enum Job {
+    Publish { origin: Origin, draft: Box<Draft>, to: Seq },
+    Join { origin: Origin, start: Start },
+    Leave { origin: Origin },
+    Read { origin: Origin, seq: Seq },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing was read yet.
+    New,
+    /// The log is being read or made.
+    Loading,
+    /// There is no such channel.
+    Absent,
+    Ready,
+}
+
+/// One channel.
+#[derive(Debug)]
+pub(super) struct State {
+    pub name: ChannelName,
+    pub life: u64,
+    pub settings: Settings,
+    pub time: Time,
+    pub phase: Phase,
+    /// Hubs that have yet to say who subscribes.
+    awaited: HashSet<HubId>,
+    held: VecDeque<(Origin, Action)>,
+    pub seqs: Sequencer,
+    pub window: Window,
+    pub keys: Keys,
+    pub roster: Roster,
+    pub links: Links,
+    pub lanes: Lanes<crate::model::Conn, (Origin, Action)>,
+    freed: Vec<crate::model::Conn>,
+    jobs: HashMap<u64, Job>,
+    last_job: u64,
+    pub told_activity: Option<Moment>,
+    pub activity_waits: bool,
+    pub effects: Vec<Effect>,
+}
+
+impl State {
+    /// A channel that has read nothing yet, in its `life`th life.
+    pub fn new(name: ChannelName, life: u64, settings: Settings) -> Self {
+        let blank = Head { epoch: Epoch("".into()), seq: 0, first: 1, at: Wall(0), hash: [0; 16], token: 0 };
+        Self {
+            name,
+            life,
+            settings,
+            time: Time { now: Moment(0), wall: Wall(0) },
+            phase: Phase::New,
+            awaited: HashSet::new(),
+            held: VecDeque::new(),
+            seqs: Sequencer::new(blank),
+            window: Window::new(settings.window.max(FIRST_MAX as usize)),
+            keys: Keys::new(settings.dedup_window, 1),
+            roster: Roster::default(),
+            links: Links::default(),
+            lanes: Lanes::new(),
+            freed: Vec::new(),
+            jobs: HashMap::new(),
+            last_job: 0,
+            told_activity: None,
+            activity_waits: false,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Begins after an earlier life that broke off: `hubs` are asked who subscribes.
+    pub fn begin_again(&mut self, time: Time, hubs: Vec<HubId>) -> Vec<Effect> {
+        self.time = time;
+        self.awaited = hubs.into_iter().collect();
+        self.effects.push(Effect::Report);
+        self.effects.push(Effect::Later(1000, Input::AttachOver));
+        self.load();
+        self.finish()
+    }
+
+    /// Carries out a session's command.
+    pub fn command(&mut self, time: Time, origin: Origin, action: Action) -> Vec<Effect> {
+        self.time = time;
+        self.take(origin, action);
+        self.finish()
+    }
+
+    /// Takes what came back from outside.
+    pub fn input(&mut self, time: Time, input: Input) -> Vec<Effect> {
+        self.time = time;
+        match input {
+            Input::Loaded(Ok(Some(loaded))) => self.loaded(loaded),
+            Input::Loaded(Ok(None)) => self.absent(),
+            Input::Loaded(Err(error)) => self.not_loaded(&error.to_string()),
+            Input::Created(Ok(head)) => self.loaded(Loaded { head, newest: Vec::new(), members: Vec::new() }),
+            Input::Created(Err(error)) => self.not_loaded(&error.to_string()),
+            Input::Appended(result) => self.appended(result),
+            Input::Found(job, result) => {
+                if let Some(Job::Publish { origin, draft, to }) = self.jobs.remove(&job) {
+                    let used = result.map(|found| found.map(|(seq, at)| Used { seq, at }));
+                    self.found(origin, draft, to, used);
+                }
+            }
+            Input::Noted(job, result) => {
+                if let Some(job) = self.jobs.remove(&job) {
+                    self.noted(job, result);
+                }
+            }
+            Input::AttachOver => {
+                self.awaited.clear();
+                self.open();
+            }
+            Input::ActivityDue => self.activity_due(),
+            Input::Retry => {
+                if self.phase == Phase::New && !self.roster.is_empty() {
+                    self.load();
+                }
+            }
+        }
+        self.finish()
+    }
+
+    /// A hub says who subscribes there.
+    pub fn attached(&mut self, time: Time, hub: HubId, subscribers: Vec<super::Subscriber>) -> Vec<Effect> {
+        self.time = time;
+        subscribers.into_iter().for_each(|subscriber| self.roster.attach(hub, subscriber));
+        self.awaited.remove(&hub);
+        self.open();
+        self.finish()
+    }
+
+    /// A hub has dealt with its batch.
+    pub fn acked(&mut self, time: Time, hub: HubId) -> Vec<Effect> {
+        self.time = time;
+        self.links.acked(hub);
+        self.finish()
+    }
+
+    /// A session is gone.
+    pub fn gone(&mut self, conn: crate::model::Conn) -> Vec<Effect> {
+        self.roster.gone(conn);
+        self.finish()
+    }
+
+    /// A hub began anew, without the sessions that it had.
+    pub fn hub_reset(&mut self, hub: HubId) -> Vec<Effect> {
+        self.roster.hub_gone(hub);
+        self.links.reset(hub);
+        self.awaited.remove(&hub);
+        self.open();
+        self.finish()
+    }
+
+    /// Whether nothing would be lost by forgetting everything here.
+    pub fn is_idle(&self) -> bool {
+        self.phase != Phase::Loading
+            && self.roster.is_empty()
+            && self.links.is_empty()
+            && self.lanes.is_empty()
+            && self.held.is_empty()
+            && self.jobs.is_empty()
+            && self.seqs.is_idle()
+            && !self.activity_waits
+    }
+
+    /// The log as far as it is kept.
+    pub fn kept(&self) -> Kept<'_> {
+        let head = self.seqs.head();
+        Kept { epoch: &head.epoch, first: head.first, head: head.seq }
+    }
+
+    /// Remembers work until its search or write is done.
+    pub fn job(&mut self, job: Job) -> u64 {
+        self.last_job += 1;
+        self.jobs.insert(self.last_job, job);
+        self.last_job
+    }
+
+    fn take(&mut self, origin: Origin, action: Action) {
+        match self.phase {
+            Phase::Ready | Phase::Absent if self.awaited.is_empty() => self.admit(origin, action),
+            _ if self.held.len() >= HELD_MAX => self.refuse(origin, overloaded()),
+            phase => {
+                self.held.push_back((origin, action));
+                if phase == Phase::New {
+                    self.load();
+                }
+            }
+        }
+    }
+
+    fn load(&mut self) {
+        self.phase = Phase::Loading;
+        self.effects.push(Effect::Load);
+    }
+
+    fn loaded(&mut self, loaded: Loaded) {
+        let Loaded { head, newest, members } = loaded;
+        let before = self.seqs.head().epoch.clone();
+        self.window = Window::new(self.settings.window.max(FIRST_MAX as usize));
+        self.keys = Keys::new(self.settings.dedup_window, newest.first().map_or(head.seq + 1, |oldest| oldest.seq));
+        for message in newest {
+            self.keys.note(message.seq, message.at, &message.from, message.key.as_ref());
+            self.window.push(message);
+        }
+        self.roster.clear_members();
+        members.into_iter().for_each(|(user, read)| self.roster.admit(user, read));
+        if !before.0.is_empty() && before != head.epoch {
+            self.close_all(Closed::Reset);
+        }
+        self.seqs.reset(head);
+        self.phase = Phase::Ready;
+        self.open();
+    }
+
+    fn absent(&mut self) {
+        self.phase = Phase::Absent;
+        self.close_all(Closed::Deleted);
+        self.open();
+    }
+
+    fn not_loaded(&mut self, why: &str) {
+        self.phase = Phase::New;
+        for (origin, _) in std::mem::take(&mut self.held) {
+            self.refuse(origin, Problem::unavailable(format!("the channel cannot be loaded now: {why}")));
+        }
+        if !self.roster.is_empty() || !self.awaited.is_empty() {
+            self.effects.push(Effect::Later(200, Input::Retry));
+        }
+    }
+
+    /// Once the log is read and every hub has reported: has the hubs fill in what they missed, and lets commands in.
+    fn open(&mut self) {
+        if !self.awaited.is_empty() || !matches!(self.phase, Phase::Ready | Phase::Absent) {
+            return;
+        }
+        let hubs: Vec<HubId> = self.roster.hubs().collect();
+        hubs.into_iter().for_each(|hub| self.links.deliver(hub, Arc::from([])));
+        while let Some((origin, action)) = self.held.pop_front() {
+            if self.phase == Phase::Loading {
+                self.held.push_front((origin, action));
+                break;
+            }
+            self.admit(origin, action);
+        }
+    }
+
+    /// Makes the log because someone joins it; the join waits.
+    pub fn create(&mut self, origin: Origin, action: Action) {
+        self.phase = Phase::Loading;
+        self.held.push_front((origin, action));
+        self.effects.push(Effect::Create);
+    }
+
+    /// Reads everything anew because the log did not take an append as expected.
+    pub fn reload(&mut self) {
+        for origin in self.seqs.abandon() {
+            self.settle(origin, |o| {
+                Item::Refused(
+                    o,
+                    Problem::unavailable("whether it was stored is not known; ask again with the same key"),
+                )
+            });
+        }
+        self.load();
+    }
+
+    fn close_all(&mut self, why: Closed) {
+        for (conn, hub) in self.roster.subscribed() {
+            self.roster.unsubscribe(conn);
+            self.links.say(hub, Item::Closed(conn, why));
+        }
+    }
+
+    /// Answers a command that runs in no lane.
+    pub fn answer(&mut self, origin: Origin, item: impl FnOnce(Origin) -> Item) {
+        self.links.say(origin.hub, item(origin));
+    }
+
+    /// Refuses a command that runs in no lane.
+    pub fn refuse(&mut self, origin: Origin, problem: Problem) {
+        self.answer(origin, |origin| Item::Refused(origin, problem));
+    }
+
+    /// Answers a command that ran in a lane, and lets the next one in.
+    pub fn settle(&mut self, origin: Origin, item: impl FnOnce(Origin) -> Item) {
+        self.lanes.leave(&origin.conn);
+        self.freed.push(origin.conn);
+        self.answer(origin, item);
+    }
+
+    /// A command stays in its lane, but others may come in beside it.
+    pub fn freed(&mut self, conn: crate::model::Conn) {
+        self.freed.push(conn);
+    }
+
+    /// Ends a step: held commands go on, appends begin, batches are sent.
+    fn finish(&mut self) -> Vec<Effect> {
+        while let Some(conn) = self.freed.pop() {
+            while let Some((origin, action)) = self.lanes.next(&conn) {
+                self.run(origin, action);
+            }
+        }
+        let slack = self.links.lag() < self.settings.window.max(32);
+        if self.phase == Phase::Ready && slack {
+            if let Some((after, batch)) = self.seqs.begin(self.time.wall) {
+                self.effects.push(Effect::Append(after, batch));
+            }
+        }
+        let crowd = Some(self.roster.online()).filter(|&online| online > self.settings.announce_max);
+        for (hub, items) in self.links.ready() {
+            let head = self.seqs.head().seq;
+            let batch = Batch { channel: self.name.clone(), life: self.life, head, crowd, items };
+            self.effects.push(Effect::Send(hub, batch));
+        }
+        std::mem::take(&mut self.effects)
+    }
+}
+
+/// Too many wait here already.
+pub(super) fn overloaded() -> Problem {
+    Problem::new(crate::protocol::ErrorCode::Overloaded, "too many commands wait for this channel").retry_after(200)
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

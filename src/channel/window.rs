@@ -1,0 +1,103 @@
+//! The newest messages of a channel, encoded, in memory. Pure.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::model::{Hour, Seq};
+use crate::protocol::Posted;
+
+/// At most `capacity` of the newest messages, without a hole.
+#[derive(Debug)]
+pub(super) struct Window {
+    messages: VecDeque<Arc<Posted>>,
+    capacity: usize,
+}
+
+impl Window {
+    pub fn new(capacity: usize) -> Self {
+        Self { messages: VecDeque::new(), capacity }
+    }
+
+    /// Takes the next message; one that does not follow the last starts the window afresh.
+    pub fn push(&mut self, message: Arc<Posted>) {
+        if self.messages.back().is_some_and(|last| last.seq + 1 != message.seq) {
+            self.messages.clear();
+        }
+        if self.messages.len() == self.capacity {
+            self.messages.pop_front();
+        }
+        self.messages.push_back(message);
+    }
+
+    /// Everything from `from` on, if all of it is here.
+    pub fn since(&self, from: Seq) -> Option<Vec<Arc<Posted>>> {
+        let first = self.messages.front()?.seq;
+        let skip = usize::try_from(from.checked_sub(first)?).ok()?;
+        Some(self.messages.iter().skip(skip).cloned().collect())
+    }
+
+    /// The newest message.
+    pub fn newest(&self) -> Option<&Arc<Posted>> {
+        self.messages.back()
+    }
+
+    /// How many of the newest are of `hour`.
+    pub fn of_hour(&self, hour: Hour) -> u64 {
+        self.messages.iter().rev().take_while(|message| message.at.hour() == hour).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{ChannelName, Message, UserName, Wall};
+
+    fn posted(seq: Seq, hour: i64) -> Arc<Posted> {
+        let message = Message {
+            seq,
+            at: Wall(hour * 3_600_000),
+            from: UserName::parse("ann").unwrap(),
+            key: None,
+            kind: None,
+            reply_to: None,
+            body: "{}".into(),
+        };
+        Arc::new(Posted::new(&ChannelName::stored("a").unwrap(), &message))
+    }
+
+    proptest! {
+        #[test]
+        fn the_window_holds_what_a_plain_list_would(capacity in 1usize..8, count in 0u64..20, from in 0u64..25) {
+            let mut window = Window::new(capacity);
+            let mut all: Vec<Seq> = Vec::new();
+            for seq in 1..=count {
+                window.push(posted(seq, 0));
+                all.push(seq);
+            }
+            let kept = all.split_off(all.len().saturating_sub(capacity));
+            let got = window.since(from).map(|page| page.iter().map(|m| m.seq).collect::<Vec<_>>());
+            let want = kept.first().filter(|&&first| from >= first);
+            prop_assert_eq!(got, want.map(|_| kept.iter().copied().filter(|&seq| seq >= from).collect()));
+        }
+    }
+
+    #[test]
+    fn only_the_newest_run_of_an_hour_counts() {
+        let mut window = Window::new(9);
+        for (seq, hour) in [(1, 7), (2, 8), (3, 9), (4, 9)] {
+            window.push(posted(seq, hour));
+        }
+        assert_eq!((window.of_hour(Hour(9)), window.of_hour(Hour(8))), (2, 0));
+    }
+
+    #[test]
+    fn a_jump_starts_the_window_afresh() {
+        let mut window = Window::new(9);
+        window.push(posted(1, 0));
+        window.push(posted(5, 0));
+        assert!(window.since(1).is_none());
+        assert_eq!(window.since(5).unwrap().len(), 1);
+    }
+}
