@@ -16,5 +16,6 @@ pub mod metrics;
 pub mod model;
 pub mod presence;
 pub mod protocol;
+pub mod session;
 pub mod store;
 pub mod supervise;

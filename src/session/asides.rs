@@ -1,0 +1,227 @@
+//! What a hub does with the single things in a channel's stream, and with what the registry says.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::hub::State;
+use super::pending::{Seen, What};
+use super::queries::{self, UNREAD_MAX};
+use super::{HubIn, SessionIn};
+use crate::channel::{Aside, ChannelIn, Closed, Item, Joined, Origin};
+use crate::clock;
+use crate::metrics::Outcome;
+use crate::model::{ChannelName, Conn, Seq, UserName};
+use crate::presence::{Asker, Reason, RegistryIn, Row, State as There, ToHub};
+use crate::protocol::{CloseCode, event, published, reply};
+
+/// Answers a join. False if the session is not there any more.
+pub(super) fn joined(state: &State, channel: &ChannelName, origin: &Origin, joined: &Joined, next: Seq) -> bool {
+    let Some(cell) = state.worker.cell(origin.conn) else { return false };
+    let mut cell = cell.borrow_mut();
+    if cell.over().is_some() {
+        return false;
+    }
+    let replay = (joined.head + 1).saturating_sub(next);
+    let metrics = &state.worker.app.context.metrics;
+    if replay > 0 {
+        metrics.replays.inc();
+    }
+    if joined.gap {
+        metrics.gaps.inc();
+    }
+    cell.channels.insert(channel.clone());
+    if let Some(id) = cell.settle(origin.ticket).and_then(|waiting| waiting.id) {
+        let members = json!({
+            "channel": channel, "epoch": joined.epoch, "head": joined.head, "first": joined.first,
+            "next": next, "replay": replay, "gap": joined.gap,
+        });
+        cell.send(reply("joined", Some(&id), members), clock::moment());
+    }
+    true
+}
+
+/// Deals with a thing that is not a message or a join.
+pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &[Conn]) {
+    match item {
+        Item::Published { origin, epoch, seq, at, duplicate } => {
+            let outcome = if duplicate { Outcome::Duplicate } else { Outcome::Stored };
+            state.worker.app.context.metrics.publishes.of(outcome).inc();
+            state.with_cell(origin.conn, |cell, now| {
+                let mut cell = cell.borrow_mut();
+                if let Some(id) = cell.settle(origin.ticket).and_then(|waiting| waiting.id) {
+                    cell.send(published(&id, channel, &epoch, seq, at, duplicate), now);
+                }
+            });
+        }
+        Item::Refused(origin, problem) => state.with_cell(origin.conn, |cell, now| {
+            let mut cell = cell.borrow_mut();
+            let Some(waiting) = cell.settle(origin.ticket) else { return };
+            match waiting.what {
+                What::Publish => state.worker.app.context.metrics.publishes.of(Outcome::Refused).inc(),
+                What::Join if !state.feeds.get(channel).is_some_and(|feed| feed.hears(origin.conn)) => {
+                    cell.channels.remove(channel);
+                }
+                _ => {}
+            }
+            cell.refuse(&waiting, &problem, now);
+        }),
+        Item::Left(origin) => {
+            state.drop_subscription(origin.conn, channel);
+            state.with_cell(origin.conn, |cell, now| {
+                let mut cell = cell.borrow_mut();
+                cell.channels.remove(channel);
+                if let Some(id) = cell.settle(origin.ticket).and_then(|waiting| waiting.id) {
+                    cell.send(reply("left", Some(&id), json!({ "channel": channel })), now);
+                }
+            });
+        }
+        Item::Closed(conn, why) => closed(state, channel, conn, why),
+        Item::Event { frame, .. } => {
+            for conn in whom {
+                state.with_cell(*conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
+            }
+        }
+        Item::Answer(origin, answer) => state.with_cell(origin.conn, |cell, _| {
+            cell.borrow().session.send(SessionIn::Answer(origin.ticket, answer));
+        }),
+        Item::Watch(conn, user) => {
+            state.watches.add(conn, &Some(channel.clone()), [user.clone()]);
+            let asker = Asker { conn, ticket: 0 };
+            let ask = RegistryIn::Ask { hub: state.worker.id, asker, users: vec![user], watch: true };
+            state.worker.app.registry.send(ask);
+        }
+        Item::Messages(_) | Item::Joined(..) => {}
+    }
+}
+
+/// The log no longer has what a session was owed: it has to join anew, and is told what it missed by `gap`.
+pub(super) fn lost(state: &mut State, channel: &ChannelName, conn: Conn) {
+    closed(state, channel, conn, Closed::Reset);
+    state.worker.app.directory.send(channel, ChannelIn::Gone(conn));
+}
+
+fn closed(state: &mut State, channel: &ChannelName, conn: Conn, why: Closed) {
+    state.drop_subscription(conn, channel);
+    state.with_cell(conn, |cell, now| {
+        let mut cell = cell.borrow_mut();
+        cell.channels.remove(channel);
+        cell.send(event("closed", json!({ "channel": channel, "reason": why })), now);
+    });
+}
+
+/// Passes on news for sessions that need not subscribe.
+pub(super) fn pass_on(state: &State, aside: &Aside) {
+    match aside {
+        Aside::Read { user, frame } => {
+            for conn in state.by_user.get(user).into_iter().flatten() {
+                state.with_cell(*conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
+            }
+        }
+        Aside::Activity { channel, epoch, head, from, members } => {
+            let hears = |conn: &Conn| state.feeds.get(channel).is_some_and(|feed| feed.hears(*conn));
+            for (user, read) in members {
+                for conn in state.by_user.get(user).into_iter().flatten().filter(|conn| !hears(conn)) {
+                    let base = json!({ "channel": channel, "epoch": epoch, "head": head, "from": from });
+                    count_unread(state, *conn, channel, user, *read, base);
+                }
+            }
+        }
+    }
+}
+
+fn count_unread(
+    state: &State,
+    conn: Conn,
+    channel: &ChannelName,
+    user: &UserName,
+    read: Seq,
+    mut base: serde_json::Value,
+) {
+    let context = &state.worker.app.context;
+    let (log, hub) = (Arc::clone(&context.log), state.worker.hub.clone());
+    let (channel, user) = (channel.clone(), user.clone());
+    let counted = {
+        let channel = channel.clone();
+        context.reads.run(move || log.unread(&channel, &user, read, UNREAD_MAX))
+    };
+    actix::spawn(async move {
+        let Ok(unread) = counted.await else { return };
+        base["unread"] = unread.into();
+        hub.send(HubIn::Activity { conn, channel, frame: event("activity", base) });
+    });
+}
+
+/// Deals with what the registry says.
+pub(super) fn presence(state: &mut State, message: ToHub) {
+    match message {
+        ToHub::Report { incarnation } => report(state, incarnation),
+        ToHub::Answer { asker, rows } => answer(state, asker, rows),
+        ToHub::Changed { row, reason } => {
+            let frame = changed(&row, reason);
+            for conn in state.watches.watchers(&row.user) {
+                state.with_cell(conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
+            }
+        }
+        ToHub::Reap(conns) => {
+            for conn in conns {
+                state.with_cell(conn, |cell, now| {
+                    cell.borrow_mut().end(CloseCode::Timeout, None, Reason::Timeout, now);
+                });
+            }
+        }
+    }
+}
+
+fn changed(row: &Row, reason: Option<Reason>) -> crate::protocol::Frame {
+    let mut members = json!({ "user": row.user, "state": row.state, "last_seen": row.last_seen });
+    if let Some(reason) = reason {
+        members["reason"] = json!(reason);
+    }
+    event("presence", members)
+}
+
+/// Tells a registry that began anew everything that it has to know.
+fn report(state: &State, incarnation: u64) {
+    let mut sessions = Vec::new();
+    for cell in state.worker.cells() {
+        let cell = cell.borrow();
+        if let Some(user) = cell.user.as_ref().filter(|_| cell.over().is_none()) {
+            sessions.push(super::actor::seen(&cell, user));
+        }
+    }
+    let interest = state.watches.users();
+    state.worker.app.registry.send(RegistryIn::Report { hub: state.worker.id, incarnation, sessions, interest });
+}
+
+/// The registry has answered: in this same step the session begins to hear what changes, so that nothing lies between.
+fn answer(state: &mut State, asker: Asker, rows: Vec<Row>) {
+    let Some(cell) = state.worker.cell(asker.conn) else { return };
+    let mut cell = cell.borrow_mut();
+    if asker.ticket == 0 {
+        rows.iter().for_each(|row| cell.send(changed(row, None), clock::moment()));
+        return;
+    }
+    let Some(waiting) = cell.settle(asker.ticket) else { return };
+    let (kind, rows) = match &waiting.what {
+        What::Presence(seen) => ("presence", completed(rows, seen)),
+        What::Watch(watching) => {
+            state.watches.add(asker.conn, &None, watching.users.iter().cloned());
+            if let Some((channel, present)) = &watching.channel {
+                state.watches.add(asker.conn, &Some(channel.clone()), present.iter().cloned());
+            }
+            cell.watched = state.watches.count(asker.conn);
+            ("watching", completed(rows, &watching.seen))
+        }
+        _ => return,
+    };
+    queries::say(&mut cell, &waiting, kind, json!({ "users": rows }));
+}
+
+/// Fills in from disk what the registry does not know.
+fn completed(mut rows: Vec<Row>, seen: &Seen) -> Vec<Row> {
+    for row in rows.iter_mut().filter(|row| row.last_seen.is_none() && row.state != There::Online) {
+        row.last_seen = seen.get(&row.user).copied();
+    }
+    rows
+}

@@ -1,0 +1,209 @@
+//! What actor, hub and wire of one session share, on their worker's thread.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::task::Waker;
+
+use super::outbox::Outbox;
+use super::pending::{Pending, Waiting};
+use super::{SessionIn, Wire};
+use crate::model::{ChannelName, Conn, Moment, Secret, Sid, UserName};
+use crate::presence::Reason;
+use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
+use crate::supervise::Post;
+
+/// One session's shared state.
+pub struct Cell {
+    /// Its connection.
+    pub conn: Conn,
+    /// Its credential.
+    pub secret: Secret,
+    /// Its public name.
+    pub sid: Sid,
+    /// Where its client is, for operators.
+    pub address: String,
+    /// Who it is, once it has said hello.
+    pub user: Option<UserName>,
+    /// What waits to be written.
+    pub outbox: Outbox,
+    /// What has not been answered.
+    pub pending: Pending,
+    /// Channels that it subscribes to, or has asked to.
+    pub channels: HashSet<ChannelName>,
+    /// Frames that the actor has not looked at yet.
+    pub unread: usize,
+    /// The server is stopping: no more commands are taken.
+    pub winding_up: bool,
+    /// Whom to wake when the client may be read from again.
+    pub gate: Option<Waker>,
+    /// How many users it watches.
+    pub watched: usize,
+    /// Whether a replay waits until there is room in the outbox.
+    pub wants_room: bool,
+    /// When its client was last heard from.
+    pub heard: Moment,
+    /// The actor.
+    pub session: Post<SessionIn>,
+    wire: Option<Rc<dyn Wire>>,
+    woken: bool,
+    over: Option<Over>,
+}
+
+/// A session that has ended, while its wire still writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Over {
+    /// How.
+    pub code: CloseCode,
+    /// Since when.
+    pub since: Moment,
+}
+
+/// A cell as it is passed around on its thread.
+pub type Shared = Rc<RefCell<Cell>>;
+
+impl Cell {
+    /// A session that has not said hello.
+    pub fn new(
+        conn: Conn,
+        secret: Secret,
+        address: String,
+        queue: usize,
+        now: Moment,
+        session: Post<SessionIn>,
+    ) -> Self {
+        let sid = secret.sid();
+        Self {
+            conn,
+            secret,
+            sid,
+            address,
+            user: None,
+            outbox: Outbox::new(queue),
+            pending: Pending::default(),
+            channels: HashSet::new(),
+            unread: 0,
+            winding_up: false,
+            gate: None,
+            watched: 0,
+            wants_room: false,
+            heard: now,
+            session,
+            wire: None,
+            woken: false,
+            over: None,
+        }
+    }
+
+    /// Gives the session its wire.
+    pub fn connect(&mut self, wire: Rc<dyn Wire>) {
+        self.wire = Some(wire);
+        if !self.outbox.is_empty() || self.over.is_some() {
+            self.wake();
+        }
+    }
+
+    /// The wire is gone: nothing will be written any more.
+    pub fn disconnected(&mut self, reason: Reason, now: Moment) {
+        self.wire = None;
+        self.end(CloseCode::Normal, None, reason, now);
+    }
+
+    /// Whether the wire is there.
+    pub fn is_connected(&self) -> bool {
+        self.wire.is_some()
+    }
+
+    /// Queues a frame. A session whose queue is full ends, with 4001.
+    pub fn send(&mut self, frame: Frame, now: Moment) {
+        if self.outbox.push(frame, now).is_err() {
+            self.end(CloseCode::TooSlow, None, Reason::Disconnected, now);
+        }
+        self.wake();
+    }
+
+    /// Asks the wire for a ping.
+    pub fn ping(&mut self, now: Moment) {
+        self.outbox.ping(now);
+        self.wake();
+    }
+
+    /// Ends a command's wait; `None` if it was answered before.
+    pub fn settle(&mut self, ticket: u64) -> Option<Waiting> {
+        let waiting = self.pending.take(ticket);
+        self.unblock();
+        waiting
+    }
+
+    /// Whether the client should not be read from: more than `most` frames were not looked at, or so many commands
+    /// wait that answering them comes first.
+    pub fn is_busy(&self, most: usize) -> bool {
+        self.unread > most || self.pending.len() > most.saturating_mul(2)
+    }
+
+    /// Lets the transport look whether it may read on.
+    pub fn unblock(&mut self) {
+        if let Some(gate) = self.gate.take() {
+            gate.wake();
+        }
+    }
+
+    /// Tells the client why a command was not carried out: as its reply, or as an event if it gave no id.
+    pub fn refuse(&mut self, waiting: &Waiting, problem: &Problem, now: Moment) {
+        self.send(problem.frame(waiting.id.as_deref()), now);
+    }
+
+    /// Ends the session, once: queues the close, with the error that precedes it, and tells the actor.
+    pub fn end(&mut self, code: CloseCode, problem: Option<Problem>, reason: Reason, now: Moment) {
+        if self.over.is_some() {
+            return;
+        }
+        self.over = Some(Over { code, since: now });
+        let problem = problem.or_else(|| code.error().map(|error| Problem::new(error, words(code))));
+        let last = problem.map(|problem| Problem { close: Some(code), ..problem }.frame(None));
+        self.outbox.close(code, last, code == CloseCode::TooSlow, now);
+        self.session.send(SessionIn::Over(reason));
+        self.wake();
+    }
+
+    /// How the session ended, if it has.
+    pub fn over(&self) -> Option<Over> {
+        self.over
+    }
+
+    /// The wire has looked into the outbox. Returns whether a replay that waited for room can go on.
+    pub fn looked(&mut self) -> bool {
+        self.woken = false;
+        self.outbox.has_room() && std::mem::take(&mut self.wants_room)
+    }
+
+    /// Cuts the connection from outside.
+    pub fn cut(&self) {
+        if let Some(wire) = &self.wire {
+            wire.cut();
+        }
+    }
+
+    fn wake(&mut self) {
+        if let Some(wire) = self.wire.as_ref().filter(|_| !self.woken) {
+            self.woken = true;
+            wire.wake();
+        }
+    }
+}
+
+/// What an error says before a close.
+fn words(code: CloseCode) -> &'static str {
+    match code {
+        CloseCode::TooSlow => "too much waits to be read; come back with your cursors",
+        CloseCode::NoHello => "no hello in time",
+        CloseCode::Later => "no room now; come back later",
+        CloseCode::BadFrames => "too many bad frames in a row",
+        _ => "the session ends",
+    }
+}
+
+/// An error that says why a command cannot be taken while the server stops.
+pub fn draining() -> Problem {
+    Problem::new(ErrorCode::Unavailable, "the server is stopping; come back soon").retry_after(1000)
+}

@@ -1,0 +1,302 @@
+//! One channel as one worker's sessions hear it. Pure.
+//!
+//! The feed knows the `next` message that it will be handed. A jump in what it is handed is filled from the log before
+//! anything goes out. A session that is behind is not delivered to, and nothing is buffered for it: it pulls pages until
+//! it stands at `next`, and goes live in that same step.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::channel::{Batch, Item, Joined, Origin, Subscriber};
+use crate::model::{Conn, Seq, UserName};
+use crate::protocol::Posted;
+
+/// Where a session stands in the channel.
+#[derive(Debug)]
+struct Sub {
+    user: UserName,
+    /// Where it has to go on; `None` when it is live, and stands where the feed does.
+    behind: Option<Behind>,
+    /// Up to where it was told in a pulse.
+    pulsed: Seq,
+}
+
+#[derive(Debug)]
+struct Behind {
+    next: Seq,
+    reading: bool,
+}
+
+/// What the hub should do.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Hand these to the session, in order.
+    Push(Conn, Arc<[Arc<Posted>]>),
+    /// Answer a join: the session goes on from this place.
+    Joined { origin: Origin, joined: Joined, next: Seq },
+    /// Read a page for a session that is behind, if it has room.
+    Pull { conn: Conn, from: Seq, to: Seq },
+    /// Read what the feed was not handed.
+    Fill { from: Seq, to: Seq },
+    /// Deal with this, for these sessions.
+    Item(Item, Vec<Conn>),
+    /// The session lost what the log no longer has: end its subscription.
+    Lost(Conn),
+    /// Everything up to here is dealt with.
+    Acked { life: u64 },
+}
+
+/// One channel's stream, and who hears it here.
+#[derive(Debug)]
+pub(super) struct Feed {
+    next: Seq,
+    subs: HashMap<Conn, Sub>,
+    live: Vec<Conn>,
+    queue: VecDeque<Entry>,
+    filling: bool,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Item(Item),
+    /// The end of a batch, at which the feed stands at this head.
+    End {
+        life: u64,
+        head: Seq,
+    },
+}
+
+impl Feed {
+    /// A feed of which nothing was heard yet.
+    pub fn new() -> Self {
+        Self { next: 0, subs: HashMap::new(), live: Vec::new(), queue: VecDeque::new(), filling: false }
+    }
+
+    /// Whether it can be forgotten.
+    pub fn is_empty(&self) -> bool {
+        self.subs.is_empty() && self.queue.is_empty() && !self.filling
+    }
+
+    /// Whether a session hears the channel here.
+    pub fn hears(&self, conn: Conn) -> bool {
+        self.subs.contains_key(&conn)
+    }
+
+    /// Who hears it here.
+    pub fn subscribers(&self) -> impl Iterator<Item = Subscriber> {
+        self.subs.iter().map(|(conn, sub)| Subscriber {
+            conn: *conn,
+            user: sub.user.clone(),
+            subscribed: true,
+            watching: false,
+        })
+    }
+
+    /// Takes the next part of the channel's stream.
+    pub fn batch(&mut self, batch: Batch, out: &mut Vec<Step>) {
+        self.queue.extend(batch.items.into_iter().map(Entry::Item));
+        self.queue.push_back(Entry::End { life: batch.life, head: batch.head });
+        self.go_on(out);
+    }
+
+    /// The channel began anew: what it said last and was not dealt with is void.
+    pub fn begin_again(&mut self) {
+        self.queue.clear();
+    }
+
+    /// What the feed was not handed has been read.
+    pub fn filled(&mut self, messages: Arc<[Arc<Posted>]>, out: &mut Vec<Step>) {
+        self.filling = false;
+        if messages.first().is_some_and(|first| first.seq == self.next) {
+            self.deliver(&messages, out);
+        } else {
+            // The log no longer has it: nobody here can go on without a gap.
+            for conn in std::mem::take(&mut self.live) {
+                self.remove(conn);
+                out.push(Step::Lost(conn));
+            }
+        }
+        self.go_on(out);
+    }
+
+    /// What the feed was not handed could not be read: it has to be tried again.
+    pub fn not_filled(&mut self) {
+        self.filling = false;
+    }
+
+    /// Goes on where it can.
+    pub fn go_on(&mut self, out: &mut Vec<Step>) {
+        while !self.filling {
+            let Some(entry) = self.queue.pop_front() else { return };
+            if let Some((from, to)) = self.missing_before(&entry) {
+                self.queue.push_front(entry);
+                self.filling = true;
+                out.push(Step::Fill { from, to });
+                return;
+            }
+            match entry {
+                Entry::Item(item) => self.item(item, out),
+                Entry::End { life, head } => {
+                    if self.live.is_empty() && !self.subs.is_empty() {
+                        self.next = self.next.max(head + 1);
+                        self.pull_idle(out);
+                    }
+                    out.push(Step::Acked { life });
+                }
+            }
+        }
+    }
+
+    /// The rule of the jump: what would be skipped if `entry` were dealt with now.
+    fn missing_before(&self, entry: &Entry) -> Option<(Seq, Seq)> {
+        if self.live.is_empty() {
+            return None;
+        }
+        let upto = match entry {
+            Entry::Item(Item::Messages(messages)) => messages.first()?.seq - 1,
+            Entry::Item(Item::Joined(_, joined)) => joined.head,
+            Entry::Item(_) => return None,
+            Entry::End { head, .. } => *head,
+        };
+        (upto >= self.next).then_some((self.next, upto))
+    }
+
+    fn item(&mut self, item: Item, out: &mut Vec<Step>) {
+        match item {
+            Item::Messages(messages) => self.deliver(&messages, out),
+            Item::Joined(origin, joined) => self.join(origin, joined, out),
+            Item::Left(ref origin) => {
+                let conn = origin.conn;
+                self.remove(conn);
+                out.push(Step::Item(item, vec![conn]));
+            }
+            Item::Closed(conn, _) => {
+                if self.remove(conn) {
+                    out.push(Step::Item(item, vec![conn]));
+                }
+            }
+            Item::Event { ref not, ref not_user, .. } => {
+                let hears = |(conn, sub): &(&Conn, &Sub)| Some(**conn) != *not && Some(&sub.user) != not_user.as_ref();
+                let whom = self.subs.iter().filter(hears).map(|(conn, _)| *conn).collect();
+                out.push(Step::Item(item, whom));
+            }
+            other => out.push(Step::Item(other, Vec::new())),
+        }
+    }
+
+    /// Hands new messages to everyone who is live.
+    fn deliver(&mut self, messages: &Arc<[Arc<Posted>]>, out: &mut Vec<Step>) {
+        let Some(last) = messages.last().map(|message| message.seq) else { return };
+        let old = messages.iter().take_while(|message| message.seq < self.next && !self.live.is_empty()).count();
+        let fresh = if old == 0 { Arc::clone(messages) } else { messages[old..].iter().cloned().collect() };
+        if !fresh.is_empty() {
+            out.extend(self.live.iter().map(|conn| Step::Push(*conn, Arc::clone(&fresh))));
+        }
+        self.next = self.next.max(last + 1);
+        self.pull_idle(out);
+    }
+
+    /// Sessions that had caught up with all there was, but are behind again.
+    fn pull_idle(&mut self, out: &mut Vec<Step>) {
+        let to = self.next.saturating_sub(1);
+        for (conn, sub) in &mut self.subs {
+            if let Some(behind) = sub.behind.as_mut().filter(|behind| !behind.reading && behind.next <= to) {
+                behind.reading = true;
+                out.push(Step::Pull { conn: *conn, from: behind.next, to });
+            }
+        }
+    }
+
+    fn join(&mut self, origin: Origin, mut joined: Joined, out: &mut Vec<Step>) {
+        let conn = origin.conn;
+        let stands = self.subs.get(&conn).map(|sub| sub.behind.as_ref().map_or(self.next, |behind| behind.next));
+        let next = if joined.stood { stands.unwrap_or(joined.next) } else { joined.next };
+        self.remove(conn);
+        if self.live.is_empty() {
+            // Nobody here is owed anything: the feed goes on where the channel stands.
+            self.next = self.next.max(joined.head + 1);
+        }
+        let page: Arc<[Arc<Posted>]> = std::mem::take(&mut joined.page).into_iter().filter(|m| m.seq >= next).collect();
+        let upto = page.last().map_or(next, |last| last.seq + 1);
+        let whole = page.first().is_none_or(|first| first.seq == next);
+        let user = origin.user.clone();
+        out.push(Step::Joined { origin, joined, next });
+        let reached = if whole { upto } else { next };
+        if whole && !page.is_empty() {
+            out.push(Step::Push(conn, page));
+        }
+        let behind = (reached < self.next).then_some(Behind { next: reached, reading: true });
+        if behind.is_some() {
+            out.push(Step::Pull { conn, from: reached, to: self.next - 1 });
+        } else {
+            self.live.push(conn);
+        }
+        self.subs.insert(conn, Sub { user, behind, pulsed: self.next.saturating_sub(1) });
+    }
+
+    /// A page that begins at `from` was read for a session that is behind.
+    pub fn page(&mut self, conn: Conn, from: Seq, page: Arc<[Arc<Posted>]>, out: &mut Vec<Step>) {
+        let Some(sub) = self.subs.get_mut(&conn) else { return };
+        // A later join may have moved the session, and asked anew.
+        let Some(behind) = sub.behind.as_mut().filter(|behind| behind.reading && behind.next == from) else { return };
+        behind.reading = false;
+        let (Some(first), Some(last)) = (page.first(), page.last().map(|last| last.seq)) else {
+            self.remove(conn);
+            return out.push(Step::Lost(conn));
+        };
+        if first.seq != from {
+            self.remove(conn);
+            return out.push(Step::Lost(conn));
+        }
+        behind.next = last + 1;
+        if behind.next >= self.next {
+            sub.behind = None;
+            self.live.push(conn);
+        }
+        out.push(Step::Push(conn, page));
+    }
+
+    /// A session has room again, or a page could not be read: goes on pulling.
+    pub fn pull(&mut self, conn: Conn, again: bool, out: &mut Vec<Step>) {
+        let to = self.next.saturating_sub(1);
+        if let Some(behind) = self.subs.get_mut(&conn).and_then(|sub| sub.behind.as_mut()) {
+            if (again || !behind.reading) && behind.next <= to {
+                behind.reading = true;
+                out.push(Step::Pull { conn, from: behind.next, to });
+            }
+        }
+    }
+
+    /// Puts a pull off until the session has room.
+    pub fn put_off(&mut self, conn: Conn) {
+        if let Some(behind) = self.subs.get_mut(&conn).and_then(|sub| sub.behind.as_mut()) {
+            behind.reading = false;
+        }
+    }
+
+    /// A session stops hearing; false if it did not.
+    pub fn remove(&mut self, conn: Conn) -> bool {
+        if let Some(at) = self.live.iter().position(|live| *live == conn) {
+            self.live.swap_remove(at);
+        }
+        let had = self.subs.remove(&conn).is_some();
+        if self.subs.is_empty() {
+            // Whoever comes next begins where the channel stands then.
+            self.next = 0;
+        }
+        had
+    }
+
+    /// What a pulse says to a session: how far it has heard, if that moved.
+    pub fn pulse(&mut self, conn: Conn) -> Option<Seq> {
+        let sub = self.subs.get_mut(&conn)?;
+        let stands = sub.behind.as_ref().map_or(self.next, |behind| behind.next).saturating_sub(1);
+        let moved = stands > sub.pulsed;
+        sub.pulsed = sub.pulsed.max(stands);
+        moved.then_some(stands)
+    }
+}
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;

@@ -1,0 +1,430 @@
+//! The worker's hub: hands every channel's stream to the sessions of one HTTP worker.
+//!
+//! It is the only one that channels and the registry address. It hands shared bytes into outboxes and wakes their wires;
+//! what it reads, it reads on the pool. Its one interval sends the pings and pulses, spread over a heartbeat, and cuts
+//! those who take nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context as Ctx, Handler};
+use serde_json::json;
+
+use super::asides;
+use super::cell::Shared;
+use super::feed::{Feed, Step};
+use super::watches::Watches;
+use super::worker::Worker;
+use super::{App, HubIn};
+use crate::channel::{Batch, ChannelIn, ToHub};
+use crate::clock;
+use crate::model::{ChannelName, Conn, Moment, Seq, UserName};
+use crate::presence::{self, Reason, RegistryIn};
+use crate::protocol::{CloseCode, ErrorCode, Posted, Problem, event};
+use crate::supervise::{Budget, Envelope, Keeper, Post};
+
+/// Into how many parts of a heartbeat the sessions are spread.
+const SLOTS: u64 = 16;
+/// How many messages a session that is behind is handed at once …
+const PAGE: usize = 256;
+/// … and how many bytes of bodies, beyond the first.
+const PAGE_BYTES: usize = 128 * 1024;
+/// How long to wait after a failed read, in milliseconds.
+const RETRY_MS: u64 = 200;
+/// How long a wire may take to write a close.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// What a hub knows; dropped when one of its handlers panics.
+pub(super) struct State {
+    pub worker: Rc<Worker>,
+    pub feeds: HashMap<ChannelName, Feed>,
+    pub watches: Watches,
+    pub by_user: HashMap<UserName, HashSet<Conn>>,
+    pub crowds: HashMap<ChannelName, usize>,
+    subscriptions: HashMap<Conn, HashSet<ChannelName>>,
+    slot: u64,
+}
+
+/// The actor around it.
+pub struct Hub {
+    keeper: Keeper<State>,
+    worker: Rc<Worker>,
+    introduce: Post<presence::ToHub>,
+}
+
+impl Hub {
+    /// Starts a hub on this thread, and the worker that it belongs to.
+    pub(super) fn start(app: &Arc<App>) -> Rc<Worker> {
+        let id = app.next_hub();
+        let probe = app.context.probes.of("hub");
+        let ctx = Ctx::<Self>::new();
+        let address = ctx.address();
+        let own = Post::new(address.clone().recipient(), Arc::clone(&probe));
+        let from_channels = Post::new(address.clone().recipient(), Arc::clone(&probe));
+        let introduce = Post::new(address.recipient(), Arc::clone(&probe));
+        let worker = Rc::new(Worker::new(id, Arc::clone(app), own.clone()));
+        let factory = {
+            let worker = Rc::clone(&worker);
+            move || State::new(Rc::clone(&worker))
+        };
+        let keeper = Keeper::new(id.0.to_string(), probe, Budget::default(), factory);
+        app.context.hubs.add(id, from_channels);
+        app.registry.send(RegistryIn::Hub { hub: id, post: introduce.clone() });
+        app.add_worker(own);
+        actix::spawn(ctx.into_future(Self { keeper, worker: Rc::clone(&worker), introduce }));
+        worker
+    }
+
+    /// After a panic: the state is new, so the sessions that it knew of have to come back, and everyone else is told.
+    fn begin_again(&self) {
+        let now = clock::moment();
+        for cell in self.worker.cells() {
+            let problem = Problem::new(ErrorCode::Internal, "the worker broke; come back");
+            cell.borrow_mut().end(CloseCode::Later, Some(problem), Reason::Disconnected, now);
+        }
+        let app = &self.worker.app;
+        app.directory.hub_reset(self.worker.id);
+        app.registry.send(RegistryIn::Hub { hub: self.worker.id, post: self.introduce.clone() });
+    }
+
+    fn receive<M: Send>(&mut self, envelope: Envelope<M>, handle: impl FnOnce(&mut State, M)) {
+        if self.keeper.receive(envelope, handle) {
+            self.begin_again();
+        }
+    }
+}
+
+impl Actor for Hub {
+    type Context = Ctx<Self>;
+
+    fn started(&mut self, ctx: &mut Ctx<Self>) {
+        let heartbeat = self.worker.app.context.config.presence.heartbeat;
+        let own = self.worker.hub.clone();
+        ctx.run_interval(heartbeat / SLOTS as u32, move |_, _| own.send(HubIn::Tick));
+    }
+}
+
+impl Handler<Envelope<HubIn>> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<HubIn>, _: &mut Ctx<Self>) {
+        self.receive(envelope, State::take);
+    }
+}
+
+impl Handler<Envelope<ToHub>> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<ToHub>, _: &mut Ctx<Self>) {
+        self.receive(envelope, |state, message| match message {
+            ToHub::Batch(batch) => state.batch(batch),
+            ToHub::Report { channel, life } => state.report(&channel, life),
+            ToHub::Aside(aside) => asides::pass_on(state, &aside),
+        });
+    }
+}
+
+impl Handler<Envelope<presence::ToHub>> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<presence::ToHub>, _: &mut Ctx<Self>) {
+        self.receive(envelope, asides::presence);
+    }
+}
+
+impl State {
+    fn new(worker: Rc<Worker>) -> Self {
+        Self {
+            worker,
+            feeds: HashMap::new(),
+            watches: Watches::default(),
+            by_user: HashMap::new(),
+            crowds: HashMap::new(),
+            subscriptions: HashMap::new(),
+            slot: 0,
+        }
+    }
+
+    fn take(&mut self, message: HubIn) {
+        match message {
+            HubIn::Arrived(conn, user) => {
+                self.by_user.entry(user).or_default().insert(conn);
+            }
+            HubIn::Gone(conn) => self.gone(conn),
+            HubIn::Unwatch(conn, users, channel) => {
+                let unwatched = self.watches.remove(conn, users, channel);
+                self.unwatched(conn, unwatched);
+            }
+            HubIn::Room(conn) => {
+                let channels: Vec<_> = self.subscriptions.get(&conn).into_iter().flatten().cloned().collect();
+                channels.iter().for_each(|channel| self.with_feed(channel, |feed, out| feed.pull(conn, false, out)));
+            }
+            HubIn::Filled(channel, Ok(page)) => self.with_feed(&channel, |feed, out| feed.filled(page, out)),
+            HubIn::Filled(channel, Err(_)) => self.retry(channel, None),
+            HubIn::Read { channel, conn, from, page: Ok(page) } => {
+                self.with_feed(&channel, |feed, out| feed.page(conn, from, page, out));
+            }
+            HubIn::Read { channel, conn, page: Err(_), .. } => self.retry(channel, Some(conn)),
+            HubIn::Retry(channel, Some(conn)) => self.with_feed(&channel, |feed, out| feed.pull(conn, true, out)),
+            HubIn::Retry(channel, None) => self.with_feed(&channel, |feed, out| {
+                feed.not_filled();
+                feed.go_on(out);
+            }),
+            HubIn::Activity { conn, channel, frame } => {
+                if !self.feeds.get(&channel).is_some_and(|feed| feed.hears(conn)) {
+                    self.with_cell(conn, |cell, now| cell.borrow_mut().send(frame, now));
+                }
+            }
+            HubIn::Tick => self.tick(),
+            HubIn::Notice => self.notice(),
+            HubIn::Drain => self.drain(),
+        }
+    }
+
+    /// Does something with a session that is still there.
+    pub fn with_cell(&self, conn: Conn, act: impl FnOnce(&Shared, Moment)) {
+        if let Some(cell) = self.worker.cell(conn) {
+            act(&cell, clock::moment());
+        }
+    }
+
+    fn batch(&mut self, batch: Batch) {
+        self.worker.app.context.faults.pass("hub.batch");
+        let channel = batch.channel.clone();
+        match batch.crowd {
+            Some(crowd) => drop(self.crowds.insert(channel.clone(), crowd)),
+            None => drop(self.crowds.remove(&channel)),
+        }
+        self.feeds.entry(channel.clone()).or_insert_with(Feed::new);
+        self.with_feed(&channel, |feed, out| feed.batch(batch, out));
+    }
+
+    /// Has a feed take something in, and does what it says.
+    pub fn with_feed(&mut self, channel: &ChannelName, act: impl FnOnce(&mut Feed, &mut Vec<Step>)) {
+        let Some(feed) = self.feeds.get_mut(channel) else { return };
+        let mut steps = Vec::new();
+        act(feed, &mut steps);
+        for step in steps {
+            self.step(channel, step);
+        }
+        if self.feeds.get(channel).is_some_and(Feed::is_empty) {
+            self.feeds.remove(channel);
+            self.crowds.remove(channel);
+        }
+    }
+
+    fn step(&mut self, channel: &ChannelName, step: Step) {
+        match step {
+            Step::Push(conn, messages) => {
+                self.worker.app.context.metrics.deliveries.inc_by(messages.len() as u64);
+                self.with_cell(conn, |cell, now| {
+                    let mut cell = cell.borrow_mut();
+                    messages.iter().for_each(|message| cell.send(message.frame.clone(), now));
+                });
+            }
+            Step::Joined { origin, joined, next } => {
+                if asides::joined(self, channel, &origin, &joined, next) {
+                    self.subscriptions.entry(origin.conn).or_default().insert(channel.clone());
+                } else {
+                    self.drop_subscription(origin.conn, channel);
+                    self.worker.app.directory.send(channel, ChannelIn::Gone(origin.conn));
+                }
+            }
+            Step::Pull { conn, from, to } => self.pull(channel, conn, from, to),
+            Step::Fill { from, to } => {
+                let page = self.read(channel, from, to);
+                let (hub, channel) = (self.worker.hub.clone(), channel.clone());
+                actix::spawn(async move { hub.send(HubIn::Filled(channel, page.await)) });
+            }
+            Step::Item(item, whom) => asides::item(self, channel, item, &whom),
+            Step::Lost(conn) => asides::lost(self, channel, conn),
+            Step::Acked { life } => {
+                self.worker.app.directory.send(channel, ChannelIn::Acked(self.worker.id, life));
+            }
+        }
+    }
+
+    /// A session no longer hears a channel.
+    pub fn drop_subscription(&mut self, conn: Conn, channel: &ChannelName) {
+        if let Some(feed) = self.feeds.get_mut(channel) {
+            feed.remove(conn);
+        }
+        if let Some(channels) = self.subscriptions.get_mut(&conn) {
+            channels.remove(channel);
+            if channels.is_empty() {
+                self.subscriptions.remove(&conn);
+            }
+        }
+    }
+
+    fn pull(&mut self, channel: &ChannelName, conn: Conn, from: Seq, to: Seq) {
+        let room = self.worker.cell(conn).is_some_and(|cell| {
+            let mut cell = cell.borrow_mut();
+            let room = cell.outbox.has_room();
+            cell.wants_room |= !room;
+            room
+        });
+        if !room {
+            if let Some(feed) = self.feeds.get_mut(channel) {
+                feed.put_off(conn);
+            }
+            return;
+        }
+        let page = self.read(channel, from, to);
+        let (hub, channel) = (self.worker.hub.clone(), channel.clone());
+        actix::spawn(async move { hub.send(HubIn::Read { channel, conn, from, page: page.await }) });
+    }
+
+    fn read(&self, channel: &ChannelName, from: Seq, to: Seq) -> impl Future<Output = super::messages::Page> + use<> {
+        let context = &self.worker.app.context;
+        let (log, channel) = (Arc::clone(&context.log), channel.clone());
+        let bytes = PAGE_BYTES.min(context.config.limits.session_queue_bytes / 4);
+        context.reads.run(move || {
+            let messages = log.range(&channel, from, to, PAGE, bytes)?;
+            Ok(messages.iter().map(|message| Arc::new(Posted::new(&channel, message))).collect())
+        })
+    }
+
+    fn retry(&self, channel: ChannelName, conn: Option<Conn>) {
+        let hub = self.worker.hub.clone();
+        actix::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+            hub.send(HubIn::Retry(channel, conn));
+        });
+    }
+
+    fn gone(&mut self, conn: Conn) {
+        let mut channels = self.subscriptions.remove(&conn).unwrap_or_default();
+        let (unwatched, watched) = self.watches.gone(conn);
+        channels.extend(watched);
+        for channel in channels {
+            self.with_feed(&channel, |feed, _| {
+                feed.remove(conn);
+            });
+            self.worker.app.directory.send(&channel, ChannelIn::Gone(conn));
+        }
+        self.unwatched(conn, unwatched);
+        self.by_user.retain(|_, conns| !conns.remove(&conn) || !conns.is_empty());
+    }
+
+    fn unwatched(&self, conn: Conn, users: Vec<UserName>) {
+        self.with_cell(conn, |cell, _| cell.borrow_mut().watched = self.watches.count(conn));
+        if !users.is_empty() {
+            self.worker.app.registry.send(RegistryIn::Forget { hub: self.worker.id, users });
+        }
+    }
+
+    /// Tells a channel that began anew who hears it here. What it was asked and did not answer is not known to it.
+    fn report(&mut self, channel: &ChannelName, life: u64) {
+        let now = clock::moment();
+        for cell in self.worker.cells() {
+            let mut cell = cell.borrow_mut();
+            for waiting in cell.pending.take_of(channel) {
+                cell.refuse(
+                    &waiting,
+                    &Problem::unavailable("the channel broke; whether it was done is not known"),
+                    now,
+                );
+            }
+            cell.unblock();
+        }
+        let mut all: HashMap<Conn, _> = HashMap::new();
+        if let Some(feed) = self.feeds.get_mut(channel) {
+            feed.begin_again();
+            all.extend(feed.subscribers().map(|subscriber| (subscriber.conn, subscriber)));
+        }
+        for conn in self.watches.of_channel(channel) {
+            let Some(user) = self.worker.cell(conn).and_then(|cell| cell.borrow().user.clone()) else { continue };
+            let fresh = crate::channel::Subscriber { conn, user, subscribed: false, watching: false };
+            all.entry(conn).or_insert(fresh).watching = true;
+        }
+        let attached = ChannelIn::Attached(self.worker.id, life, all.into_values().collect());
+        self.worker.app.directory.send(channel, attached);
+    }
+
+    /// One part of a heartbeat: looks after all who are ending or stuck, and greets those whose turn it is.
+    fn tick(&mut self) {
+        self.slot = (self.slot + 1) % SLOTS;
+        let now = clock::moment();
+        let patience = self.worker.app.context.config.presence.timeout * 3 / 4;
+        for cell in self.worker.cells() {
+            let mut cell = cell.borrow_mut();
+            let stuck = cell.outbox.stuck(now) >= patience;
+            if let Some(over) = cell.over() {
+                let grace = match over.code {
+                    CloseCode::TooSlow => patience,
+                    CloseCode::Timeout => CLOSING.min(patience),
+                    _ => CLOSING,
+                };
+                if stuck || now.since(over.since) >= grace {
+                    cell.cut();
+                }
+            } else if stuck {
+                cell.end(CloseCode::TooSlow, None, Reason::Disconnected, now);
+                cell.cut();
+            } else if cell.conn.count % SLOTS == self.slot && cell.user.is_some() {
+                cell.session.send(super::SessionIn::Beat);
+                cell.ping(now);
+                if let Some(pulse) = self.pulse(cell.conn) {
+                    cell.send(pulse, now);
+                }
+            }
+        }
+    }
+
+    /// How far a session has heard what it subscribes to, if that moved.
+    fn pulse(&mut self, conn: Conn) -> Option<crate::protocol::Frame> {
+        let channels: Vec<ChannelName> = self.subscriptions.get(&conn)?.iter().cloned().collect();
+        let (mut heads, mut online) = (serde_json::Map::new(), serde_json::Map::new());
+        for channel in channels {
+            let moved = self.feeds.get_mut(&channel).and_then(|feed| feed.pulse(conn));
+            if let Some(seq) = moved {
+                heads.insert(channel.to_string(), seq.into());
+            }
+            if let Some(crowd) = self.crowds.get(&channel) {
+                online.insert(channel.to_string(), (*crowd).into());
+            }
+        }
+        match (heads.is_empty(), online.is_empty()) {
+            (true, true) => None,
+            (_, true) => Some(event("pulse", json!({ "heads": heads }))),
+            (_, false) => Some(event("pulse", json!({ "heads": heads, "online": online }))),
+        }
+    }
+
+    fn notice(&self) {
+        let now = clock::moment();
+        for cell in self.worker.cells() {
+            let retry = 500 + clock::jitter(2500);
+            let notice = json!({ "code": "draining", "text": "the server is stopping", "retry_after_ms": retry });
+            cell.borrow_mut().send(event("notice", notice), now);
+        }
+    }
+
+    /// Ends every session that waits for nothing; looks at the others again soon.
+    fn drain(&self) {
+        let now = clock::moment();
+        let mut left = false;
+        for cell in self.worker.cells() {
+            let mut cell = cell.borrow_mut();
+            cell.winding_up = true;
+            if cell.over().is_some() {
+                continue;
+            }
+            if cell.unread == 0 && cell.pending.is_empty() {
+                cell.end(CloseCode::Draining, None, Reason::Drained, now);
+            } else {
+                left = true;
+            }
+        }
+        if left {
+            let hub = self.worker.hub.clone();
+            actix::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                hub.send(HubIn::Drain);
+            });
+        }
+    }
+}

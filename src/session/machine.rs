@@ -1,0 +1,225 @@
+//! What a session does with a frame. Pure: fed frames with the time, it returns what should happen.
+
+use std::collections::HashSet;
+
+use super::pending::{Pending, Seen, Watching, What};
+use crate::channel::{Action, Draft};
+use crate::model::{ChannelName, Moment, UserName};
+use crate::protocol::{Bounds, CloseCode, Command, ErrorCode, Frame, Hello, Incoming, Problem, reply};
+
+/// So many bad frames in a row end a session (protocol, section 2).
+const STRIKES: u32 = 16;
+
+/// How many users a session may watch.
+const WATCHED_MAX: usize = 5000;
+
+/// What the configuration says of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub bounds: Bounds,
+    pub outstanding: usize,
+    pub channels: usize,
+}
+
+/// What should happen.
+#[derive(Debug)]
+pub(super) enum Effect {
+    Say(Frame),
+    /// Find out who this is; the answer to the hello carries this id.
+    Greet(Option<String>, Hello),
+    Channel(ChannelName, u64, Action),
+    /// Ask the registry how these are.
+    Ask {
+        ticket: u64,
+        users: Vec<UserName>,
+    },
+    Unwatch {
+        users: Vec<UserName>,
+        channel: Option<ChannelName>,
+    },
+    Channels {
+        ticket: u64,
+        after: Option<ChannelName>,
+        limit: usize,
+    },
+    Refresh {
+        ticket: u64,
+        token: String,
+    },
+    Pong(String),
+    Logout(Option<String>),
+    Close(CloseCode, Option<Problem>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    Fresh,
+    Greeting,
+    Ready(UserName),
+}
+
+/// The parts of the cell that a frame changes.
+pub(super) struct Desk<'a> {
+    pub pending: &'a mut Pending,
+    pub channels: &'a mut HashSet<ChannelName>,
+    /// How many users it watches.
+    pub watched: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    phase: Phase,
+    strikes: u32,
+    rules: Rules,
+}
+
+impl Machine {
+    /// A session that has said nothing yet.
+    pub fn new(rules: Rules) -> Self {
+        Self { phase: Phase::Fresh, strikes: 0, rules }
+    }
+
+    /// Whether no hello was welcomed yet.
+    pub fn is_fresh(&self) -> bool {
+        !matches!(self.phase, Phase::Ready(_))
+    }
+
+    /// The user that the session is.
+    pub fn user(&self) -> Option<&UserName> {
+        match &self.phase {
+            Phase::Ready(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// The hello was good: the session is this user's.
+    pub fn welcome(&mut self, user: UserName) {
+        self.phase = Phase::Ready(user);
+    }
+
+    /// The hello was not good; another may come.
+    pub fn unwelcome(&mut self) {
+        self.phase = Phase::Fresh;
+    }
+
+    /// Takes a frame; `refusal` says why no command is taken now, if so.
+    pub fn frame(&mut self, now: Moment, text: &str, refusal: Option<Problem>, desk: Desk<'_>) -> Vec<Effect> {
+        let incoming = match Incoming::read(text) {
+            Ok(incoming) => incoming,
+            Err((id, problem)) => return self.strike(id.as_deref(), &problem),
+        };
+        let id = incoming.id.clone();
+        if let Some(problem) = refusal {
+            return vec![Effect::Say(problem.frame(id.as_deref()))];
+        }
+        match (&self.phase, incoming.hello()) {
+            (Phase::Fresh, Some(Ok(hello))) => {
+                self.strikes = 0;
+                self.phase = Phase::Greeting;
+                vec![Effect::Greet(id, hello)]
+            }
+            (Phase::Fresh, Some(Err(problem))) if problem.code == ErrorCode::VersionUnsupported => {
+                let said = id.map(|id| Effect::Say(problem.frame(Some(&id))));
+                said.into_iter().chain([Effect::Close(CloseCode::Version, Some(problem))]).collect()
+            }
+            (Phase::Fresh, Some(Err(problem))) => self.strike(id.as_deref(), &problem),
+            (Phase::Fresh | Phase::Greeting, _) => {
+                let problem = Problem::new(ErrorCode::Unauthenticated, "the first command is hello");
+                vec![Effect::Say(problem.frame(id.as_deref()))]
+            }
+            (Phase::Ready(_), Some(_)) => {
+                let problem = Problem::new(ErrorCode::Conflict, "hello was said before");
+                vec![Effect::Say(problem.frame(id.as_deref()))]
+            }
+            (Phase::Ready(user), None) => match incoming.command(user, &self.rules.bounds) {
+                Ok(command) => {
+                    self.strikes = 0;
+                    self.command(now, id, command, desk)
+                }
+                Err(problem) if problem.code == ErrorCode::BadFrame => self.strike(id.as_deref(), &problem),
+                Err(problem) => vec![Effect::Say(problem.frame(id.as_deref()))],
+            },
+        }
+    }
+
+    fn strike(&mut self, id: Option<&str>, problem: &Problem) -> Vec<Effect> {
+        self.strikes += 1;
+        let said = Effect::Say(problem.frame(id));
+        if self.strikes < STRIKES { vec![said] } else { vec![said, Effect::Close(CloseCode::BadFrames, None)] }
+    }
+
+    fn command(&self, now: Moment, id: Option<String>, command: Command, desk: Desk<'_>) -> Vec<Effect> {
+        let Desk { pending, channels, watched } = desk;
+        let refuse = |code, why: String| vec![Effect::Say(Problem::new(code, why).frame(id.as_deref()))];
+        let mut ask = |channel: ChannelName, what, action| {
+            let ticket = pending.open(id.clone(), Some(channel.clone()), what, now);
+            vec![Effect::Channel(channel, ticket, action)]
+        };
+        match command {
+            Command::Join(join) => {
+                if channels.len() >= self.rules.channels && !channels.contains(&join.channel) {
+                    let why = format!("a session may subscribe to {} channels at most", self.rules.channels);
+                    return refuse(ErrorCode::TooLarge, why);
+                }
+                channels.insert(join.channel.clone());
+                ask(join.channel, What::Join, Action::Join { start: join.start, member: join.member })
+            }
+            Command::Leave { channel, only_session } => ask(channel, What::Leave, Action::Leave { only_session }),
+            Command::Publish(publish) => {
+                if pending.publishes() >= self.rules.outstanding {
+                    let why = format!("{} publishes wait for their receipts", self.rules.outstanding);
+                    let problem = Problem::new(ErrorCode::Overloaded, why).retry_after(100);
+                    return vec![Effect::Say(problem.frame(id.as_deref()))];
+                }
+                let channel = publish.channel.clone();
+                let ticket = pending.open(id, Some(channel.clone()), What::Publish, now);
+                let draft = Draft { publish, permit: None };
+                vec![Effect::Channel(channel, ticket, Action::Publish(Box::new(draft)))]
+            }
+            Command::History(history) => {
+                let channel = history.channel.clone();
+                ask(channel, What::History(Box::new(history)), Action::Look)
+            }
+            Command::Who { channel, after, limit } => ask(channel, What::Who, Action::Who { after, limit }),
+            Command::Typing { channel } => ask(channel, What::Done, Action::Typing),
+            Command::Read { channel, seq } => ask(channel, What::Done, Action::Read(seq)),
+            Command::Presence { users } => {
+                let ticket = pending.open(id, None, What::Presence(Seen::default()), now);
+                vec![Effect::Ask { ticket, users }]
+            }
+            Command::Watch(watch) if watched + watch.users.len() > WATCHED_MAX => {
+                refuse(ErrorCode::TooLarge, format!("a session may watch {WATCHED_MAX} users at most"))
+            }
+            Command::Watch(watch) => match watch.channel {
+                Some(channel) => ask(channel, What::WatchChannel(watch.users), Action::Watch),
+                None => {
+                    let ticket = pending.open(id, None, What::Watch(Watching::of(watch.users.clone())), now);
+                    vec![Effect::Ask { ticket, users: watch.users }]
+                }
+            },
+            Command::Unwatch(watch) => {
+                let mut effects = vec![Effect::Unwatch { users: watch.users, channel: watch.channel.clone() }];
+                match watch.channel {
+                    Some(channel) => effects.extend(ask(channel, What::Unwatch, Action::Unwatch)),
+                    None => effects.extend(said(id.as_deref(), "unwatched")),
+                }
+                effects
+            }
+            Command::Channels { after, limit } => {
+                let ticket = pending.open(id, None, What::Channels, now);
+                vec![Effect::Channels { ticket, after, limit }]
+            }
+            Command::Refresh { token } => {
+                let ticket = pending.open(id, None, What::Refresh, now);
+                vec![Effect::Refresh { ticket, token }]
+            }
+            Command::Ping => id.map(Effect::Pong).into_iter().collect(),
+            Command::Logout => vec![Effect::Logout(id)],
+        }
+    }
+}
+
+/// An answer without members, if the client wants one.
+pub(super) fn said(id: Option<&str>, kind: &str) -> Option<Effect> {
+    id.map(|id| Effect::Say(reply(kind, Some(id), serde_json::json!({}))))
+}

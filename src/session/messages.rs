@@ -1,0 +1,70 @@
+//! What a session is told, and what its worker's hub is told by sessions and by itself.
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+
+use crate::channel::Answer;
+use crate::model::{ChannelName, Conn, Seq, UserName};
+use crate::presence::Reason;
+use crate::protocol::Posted;
+use crate::store::ReadError;
+
+/// What a session's actor is told, by its wire and its hub.
+#[derive(Debug)]
+pub enum SessionIn {
+    /// A frame came.
+    Frame(ByteString),
+    /// A channel answered what needs more work.
+    Answer(u64, Answer),
+    /// A heartbeat's time has come: report that the client was heard from.
+    Beat,
+    /// The session has ended, for this reason.
+    Over(Reason),
+}
+
+/// Messages read from a log, encoded.
+pub type Page = Result<Arc<[Arc<Posted>]>, ReadError>;
+
+/// What a hub is told.
+#[derive(Debug)]
+pub enum HubIn {
+    /// A session said hello.
+    Arrived(Conn, UserName),
+    /// A session ended.
+    Gone(Conn),
+    /// A session wants to hear no more of these users, asked for by name or by channel.
+    Unwatch(Conn, Vec<UserName>, Option<ChannelName>),
+    /// A session has room for more of a replay.
+    Room(Conn),
+    /// What a feed was not handed was read.
+    Filled(ChannelName, Page),
+    /// A page for a session that is behind was read.
+    Read {
+        /// Where.
+        channel: ChannelName,
+        /// For whom.
+        conn: Conn,
+        /// The page's first place.
+        from: Seq,
+        /// What was read.
+        page: Page,
+    },
+    /// A feed or a session that could not be read for may be tried again.
+    Retry(ChannelName, Option<Conn>),
+    /// A member's unread messages were counted; the activity can be told.
+    Activity {
+        /// To this session.
+        conn: Conn,
+        /// The event's channel.
+        channel: ChannelName,
+        /// The event.
+        frame: ByteString,
+    },
+    /// The interval timer.
+    Tick,
+    /// The server is stopping: say so.
+    Notice,
+    /// The server is stopping: end sessions as soon as nothing of theirs is under way.
+    Drain,
+}

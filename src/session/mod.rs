@@ -1,0 +1,30 @@
+//! Sessions: one connected client of a user, the same whatever transport it came by.
+//!
+//! The pure parts decide ([`Machine`](machine::Machine), [`Outbox`], [`Pending`](pending::Pending),
+//! [`Feed`](feed::Feed)); the session's actor and its worker's hub do. Everything of one session lives on one worker's
+//! thread, in a [`Cell`] that actor, hub and wire share there.
+
+mod actor;
+mod app;
+mod asides;
+mod cell;
+mod feed;
+mod hub;
+mod machine;
+mod messages;
+mod outbox;
+mod pending;
+mod queries;
+mod rate;
+mod watches;
+mod wire;
+mod worker;
+
+pub use actor::Session;
+pub use app::App;
+pub use cell::{Cell, Shared};
+pub use hub::Hub;
+pub use messages::{HubIn, SessionIn};
+pub use outbox::{Outbox, Overflow};
+pub use wire::Wire;
+pub use worker::{Door, Worker};

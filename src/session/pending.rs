@@ -1,0 +1,174 @@
+//! Commands that have not been answered yet. Pure.
+//!
+//! Each has a ticket; an answer finds its command by it, once. One that nobody answers is answered here in time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::model::{ChannelName, Moment, UserName, Wall};
+use crate::protocol::History;
+
+/// Every command is answered within ten seconds (protocol, section 2); half a second is left for the way back.
+const ANSWER_WITHIN: Duration = Duration::from_millis(9500);
+
+/// When users who may be offline were last seen, read from disk before the registry is asked: its answer can then go
+/// out in the order in which it came.
+pub type Seen = HashMap<UserName, Wall>;
+
+/// What a session is about to watch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Watching {
+    /// By name.
+    pub users: Vec<UserName>,
+    /// By being in this channel.
+    pub channel: Option<(ChannelName, Vec<UserName>)>,
+    /// When they were last seen.
+    pub seen: Seen,
+}
+
+impl Watching {
+    /// Users by name.
+    pub fn of(users: Vec<UserName>) -> Self {
+        Self { users, ..Self::default() }
+    }
+}
+
+/// What an answer has to be made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// `joined`
+    Join,
+    /// `left`
+    Leave,
+    /// `published`
+    Publish,
+    /// `ok`
+    Done,
+    /// `who`
+    Who,
+    /// `history`, once it is known where the log stands.
+    History(Box<History>),
+    /// `presence`
+    Presence(Seen),
+    /// `watching`
+    Watch(Watching),
+    /// `watching`, once it is known who is in the channel; and these users.
+    WatchChannel(Vec<UserName>),
+    /// `unwatched`
+    Unwatch,
+    /// `channels`
+    Channels,
+    /// `refreshed`
+    Refresh,
+}
+
+/// A command that waits for its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting {
+    /// The client's name for it; without one it gets no reply.
+    pub id: Option<String>,
+    /// The channel that was asked.
+    pub channel: Option<ChannelName>,
+    /// What it was.
+    pub what: What,
+    asked: Moment,
+}
+
+/// All of one session.
+#[derive(Debug, Default)]
+pub struct Pending {
+    waiting: BTreeMap<u64, Waiting>,
+    last: u64,
+    publishes: usize,
+}
+
+impl Pending {
+    /// Takes a command and gives its ticket. Tickets ascend from 1.
+    pub fn open(&mut self, id: Option<String>, channel: Option<ChannelName>, what: What, asked: Moment) -> u64 {
+        self.last += 1;
+        self.publishes += usize::from(what == What::Publish);
+        self.waiting.insert(self.last, Waiting { id, channel, what, asked });
+        self.last
+    }
+
+    /// A command that waits.
+    pub fn get(&self, ticket: u64) -> Option<&Waiting> {
+        self.waiting.get(&ticket)
+    }
+
+    /// A command that waits now waits for something else.
+    pub fn turn(&mut self, ticket: u64, what: What) {
+        if let Some(waiting) = self.waiting.get_mut(&ticket) {
+            waiting.what = what;
+        }
+    }
+
+    /// Ends a command's wait; `None` if it was answered before.
+    pub fn take(&mut self, ticket: u64) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&ticket)?;
+        self.publishes -= usize::from(waiting.what == What::Publish);
+        Some(waiting)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// How many publishes wait.
+    pub fn publishes(&self) -> usize {
+        self.publishes
+    }
+
+    /// When the oldest has to be answered by.
+    pub fn due(&self) -> Option<Moment> {
+        self.waiting.first_key_value().map(|(_, waiting)| waiting.asked.after(ANSWER_WITHIN))
+    }
+
+    /// Takes the oldest, if it has waited too long.
+    pub fn take_overdue(&mut self, now: Moment) -> Option<Waiting> {
+        let (&ticket, waiting) = self.waiting.first_key_value()?;
+        if waiting.asked.after(ANSWER_WITHIN) > now {
+            return None;
+        }
+        self.take(ticket)
+    }
+
+    /// Takes all that were asked of `channel`.
+    pub fn take_of(&mut self, channel: &ChannelName) -> Vec<Waiting> {
+        let theirs = self.waiting.iter().filter(|(_, waiting)| waiting.channel.as_ref() == Some(channel));
+        let tickets: Vec<u64> = theirs.map(|(ticket, _)| *ticket).collect();
+        tickets.into_iter().filter_map(|ticket| self.take(ticket)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_answered_once_and_publishes_are_counted() {
+        let mut pending = Pending::default();
+        let a = pending.open(None, None, What::Publish, Moment(0));
+        let b = pending.open(Some("x".into()), None, What::Who, Moment(1));
+        assert_eq!((pending.len(), pending.publishes()), (2, 1));
+        assert!(pending.take(a).is_some() && pending.take(a).is_none());
+        assert_eq!((pending.publishes(), pending.get(b).unwrap().id.as_deref()), (0, Some("x")));
+    }
+
+    #[test]
+    fn the_oldest_is_due_first() {
+        let mut pending = Pending::default();
+        pending.open(None, None, What::Who, Moment(0));
+        pending.open(None, None, What::Who, Moment(500));
+        assert_eq!(pending.due(), Some(Moment(9500)));
+        assert!(pending.take_overdue(Moment(9499)).is_none());
+        assert!(pending.take_overdue(Moment(9999)).is_some());
+        assert!(pending.take_overdue(Moment(9999)).is_none());
+    }
+}

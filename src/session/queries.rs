@@ -1,0 +1,297 @@
+//! Answers that take more than a channel's word: pages of the log, lists from disk, presence.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::Session;
+use super::cell::Shared;
+use super::pending::{Seen, Waiting, Watching, What};
+use crate::auth::AuthError;
+use crate::channel::Answer;
+use crate::clock;
+use crate::model::{ChannelName, Epoch, Hour, Message, Seq, UserName};
+use crate::presence::{Asker, RegistryIn, last_seen_key, parse_last_seen};
+use crate::protocol::{ErrorCode, Frame, History, Posted, Problem, reply};
+use crate::store::{ChannelLog, Meta, ReadError};
+
+/// How many unread messages are counted at most (protocol, section 2).
+pub(super) const UNREAD_MAX: u64 = 1000;
+/// How many bytes of bodies one page of history carries, beyond its first message.
+const PAGE_BYTES: usize = 512 * 1024;
+
+/// Carries out `work`, then settles the command with the frame or the problem that it gives.
+fn settle_later<F>(cell: &Shared, ticket: u64, kind: &'static str, work: F)
+where
+    F: Future<Output = Result<Box<RawValue>, Problem>> + 'static,
+{
+    let cell = Rc::clone(cell);
+    actix::spawn(async move {
+        let result = work.await;
+        let mut cell = cell.borrow_mut();
+        let Some(waiting) = cell.settle(ticket) else { return };
+        match result {
+            Ok(members) => say(&mut cell, &waiting, kind, members),
+            Err(problem) => cell.refuse(&waiting, &problem, clock::moment()),
+        }
+    });
+}
+
+/// Sends a command's reply, if its client gave it an id.
+pub(super) fn say(cell: &mut super::Cell, waiting: &Waiting, kind: &str, members: impl Serialize) {
+    if let Some(id) = &waiting.id {
+        cell.send(reply(kind, Some(id), members), clock::moment());
+    }
+}
+
+/// Writes a reply's members down, away from the session's thread.
+fn written(members: &impl Serialize) -> Result<Box<RawValue>, ReadError> {
+    serde_json::value::to_raw_value(members).map_err(|error| ReadError::Unavailable(error.to_string()))
+}
+
+fn unread_now(error: ReadError) -> Problem {
+    match error {
+        ReadError::NoChannel => Problem::not_found(),
+        other => Problem::unavailable(other.to_string()),
+    }
+}
+
+/// A channel has answered.
+pub(super) fn answer(session: &Session, ticket: u64, answer: Answer) {
+    let mut cell = session.cell.borrow_mut();
+    let Some(what) = cell.pending.get(ticket).map(|waiting| waiting.what.clone()) else { return };
+    match (answer, what) {
+        (Answer::Look { epoch, first, head }, What::History(asked)) => {
+            drop(cell);
+            history(session, ticket, *asked, epoch, first, head);
+        }
+        (Answer::Users(present), What::WatchChannel(users)) => {
+            let Some(channel) = cell.pending.get(ticket).and_then(|waiting| waiting.channel.clone()) else { return };
+            let mut all: Vec<UserName> = present.iter().chain(&users).cloned().collect();
+            all.sort();
+            all.dedup();
+            let watching = Watching { users, channel: Some((channel, present)), seen: Seen::new() };
+            cell.pending.turn(ticket, What::Watch(watching));
+            drop(cell);
+            ask(session, ticket, all);
+        }
+        (Answer::Who { users, count, more }, _) => {
+            let Some(waiting) = cell.settle(ticket) else { return };
+            let channel = waiting.channel.clone();
+            say(
+                &mut cell,
+                &waiting,
+                "who",
+                json!({ "channel": channel, "users": users, "count": count, "more": more }),
+            );
+        }
+        (_, what) => {
+            let Some(waiting) = cell.settle(ticket) else { return };
+            let kind = if what == What::Unwatch { "unwatched" } else { "ok" };
+            say(&mut cell, &waiting, kind, json!({}));
+        }
+    }
+}
+
+/// Asks the registry, after looking up when those who may be offline were last seen.
+pub(super) fn ask(session: &Session, ticket: u64, users: Vec<UserName>) {
+    let context = &session.worker.app.context;
+    let (meta, names) = (Arc::clone(&context.meta), users.clone());
+    let look_up = context.reads.run(move || last_seen(&*meta, names));
+    let (cell, worker) = (Rc::clone(&session.cell), Rc::clone(&session.worker));
+    actix::spawn(async move {
+        let found = look_up.await;
+        let mut cell = cell.borrow_mut();
+        let seen = match found {
+            Ok(seen) => seen,
+            Err(error) => {
+                if let Some(waiting) = cell.settle(ticket) {
+                    cell.refuse(&waiting, &unread_now(error), clock::moment());
+                }
+                return;
+            }
+        };
+        let watch = match cell.pending.get(ticket).map(|waiting| waiting.what.clone()) {
+            Some(What::Presence(_)) => {
+                cell.pending.turn(ticket, What::Presence(seen));
+                false
+            }
+            Some(What::Watch(watching)) => {
+                cell.pending.turn(ticket, What::Watch(Watching { seen, ..watching }));
+                true
+            }
+            _ => return,
+        };
+        let asker = Asker { conn: cell.conn, ticket };
+        worker.app.registry.send(RegistryIn::Ask { hub: worker.id, asker, users, watch });
+    });
+}
+
+/// When these users were last seen, as far as it is on disk.
+pub(super) fn last_seen(meta: &dyn Meta, users: Vec<UserName>) -> Result<Seen, ReadError> {
+    let mut seen = HashMap::new();
+    for user in users {
+        let record = meta.get(&last_seen_key(&user))?;
+        if let Some(at) = record.and_then(|record| parse_last_seen(&record.value)) {
+            seen.insert(user, at);
+        }
+    }
+    Ok(seen)
+}
+
+/// Reads a page of a channel whose log stands between `first` and `head`.
+fn history(session: &Session, ticket: u64, asked: History, epoch: Epoch, first: Seq, head: Seq) {
+    let context = &session.worker.app.context;
+    let log = Arc::clone(&context.log);
+    let read = context.reads.run(move || {
+        let (messages, more) = page(&*log, &asked, first, head)?;
+        let frames: Result<Vec<Box<RawValue>>, _> =
+            messages.into_iter().map(|frame| RawValue::from_string(frame.to_string())).collect();
+        let messages = frames.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        written(&Page { channel: &asked.channel, epoch: &epoch, first, head, messages, more })
+    });
+    settle_later(&session.cell, ticket, "history", async move { read.await.map_err(unread_now) });
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    channel: &'a ChannelName,
+    epoch: &'a Epoch,
+    first: Seq,
+    head: Seq,
+    messages: Vec<Box<RawValue>>,
+    more: bool,
+}
+
+/// The messages asked for, and whether more lie in the direction read: downwards with `before` alone or with nothing,
+/// else upwards.
+fn page(log: &dyn ChannelLog, asked: &History, first: Seq, head: Seq) -> Result<(Vec<Frame>, bool), ReadError> {
+    let (mut from, mut to) = (first, head);
+    if let Some(hour) = asked.hour {
+        let Some(start) = log.first_of_hour(&asked.channel, hour)? else { return Ok((Vec::new(), false)) };
+        from = from.max(start);
+        let next = |n| log.first_of_hour(&asked.channel, Hour(hour.0 + n));
+        to = to.min(end_of_hour(log, &asked.channel, start, head, hour, next(1)?)?);
+    }
+    if let Some(after) = asked.after {
+        from = from.max(after + 1);
+    }
+    if let Some(before) = asked.before {
+        to = to.min(before.saturating_sub(1));
+    }
+    if from > to {
+        return Ok((Vec::new(), false));
+    }
+    let upwards = asked.after.is_some() || asked.hour.is_some();
+    let messages = if upwards {
+        log.range(&asked.channel, from, to, asked.limit, PAGE_BYTES)?
+    } else {
+        newest(log, &asked.channel, from.max((to + 1).saturating_sub(asked.limit as u64)), to)?
+    };
+    let more = match (upwards, messages.first(), messages.last()) {
+        (true, _, Some(last)) => last.seq < to,
+        (false, Some(oldest), _) => oldest.seq > from,
+        _ => false,
+    };
+    let frames = messages.iter().map(|message| Posted::new(&asked.channel, message).frame).collect();
+    Ok((frames, more))
+}
+
+/// The messages `from ..= to`; if they are too many bytes for a page, the newest of them.
+fn newest(log: &dyn ChannelLog, channel: &ChannelName, from: Seq, to: Seq) -> Result<Vec<Message>, ReadError> {
+    let (mut kept, mut bytes, mut next) = (VecDeque::new(), 0, from);
+    while next <= to {
+        let part = log.range(channel, next, to, usize::MAX, PAGE_BYTES)?;
+        let Some(last) = part.last() else { break };
+        next = last.seq + 1;
+        bytes += part.iter().map(|message| message.body.len()).sum::<usize>();
+        kept.extend(part);
+        while bytes > PAGE_BYTES && kept.len() > 1 {
+            bytes -= kept.pop_front().map_or(0, |message: Message| message.body.len());
+        }
+    }
+    Ok(kept.into())
+}
+
+/// The last message of an hour that begins at `start`.
+fn end_of_hour(
+    log: &dyn ChannelLog,
+    channel: &ChannelName,
+    start: Seq,
+    head: Seq,
+    hour: Hour,
+    next: Option<Seq>,
+) -> Result<Seq, ReadError> {
+    if let Some(next) = next {
+        return Ok(next - 1);
+    }
+    // The hour after had no messages: time never goes back in a channel, so the end can be searched by halves.
+    let (mut low, mut high) = (start, head);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        let found = log.range(channel, middle, middle, 1, usize::MAX)?;
+        if found.first().is_some_and(|message| message.at.hour() <= hour) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(low)
+}
+
+/// The user's channels with what is unread there.
+pub(super) fn channels(session: &Session, ticket: u64, after: Option<ChannelName>, limit: usize) {
+    let context = &session.worker.app.context;
+    let Some(user) = session.cell.borrow().user.clone() else { return };
+    let (log, meta) = (Arc::clone(&context.log), Arc::clone(&context.meta));
+    let read = context.reads.run(move || {
+        let prefix = format!("m/{user}/");
+        let after = after.map(|name| format!("{prefix}{name}"));
+        let mut places = meta.list(&prefix, after.as_deref(), limit.saturating_add(1))?;
+        let more = places.len() > limit;
+        places.truncate(limit);
+        let mut rows = Vec::new();
+        for (key, _) in places {
+            let Ok(channel) = ChannelName::stored(&key[prefix.len()..]) else { continue };
+            let Some(head) = log.head(&channel)? else { continue };
+            let record = meta.get(&format!("c/{channel}/{user}"))?;
+            let record = record.and_then(|record| serde_json::from_slice::<Membership>(&record.value).ok());
+            let Some(Membership { role, read }) = record else { continue };
+            let unread = log.unread(&channel, &user, read, UNREAD_MAX)?;
+            rows.push(json!({
+                "channel": channel, "epoch": head.epoch, "head": head.seq, "read": read, "unread": unread, "role": role,
+            }));
+        }
+        written(&json!({ "channels": rows, "more": more }))
+    });
+    settle_later(&session.cell, ticket, "channels", async move { read.await.map_err(unread_now) });
+}
+
+#[derive(serde::Deserialize)]
+struct Membership {
+    role: String,
+    read: Seq,
+}
+
+/// Whether a token is good and of the same user, and until when.
+pub(super) fn refresh(session: &Session, ticket: u64, token: String) {
+    let app = Arc::clone(&session.worker.app);
+    let user = session.cell.borrow().user.clone();
+    settle_later(&session.cell, ticket, "refreshed", async move {
+        match app.guests.return_with(&token, clock::wall()).await {
+            Ok(identity) if Some(&identity.user) == user.as_ref() => {
+                written(&json!({ "expires_at": identity.expires_at })).map_err(unread_now)
+            }
+            Ok(_) => Err(Problem::new(ErrorCode::Forbidden, "token: it is another user's")),
+            Err(AuthError::Unauthenticated) => {
+                Err(Problem::new(ErrorCode::Unauthenticated, "token: unknown or expired"))
+            }
+            Err(error) => Err(Problem::unavailable(error.to_string())),
+        }
+    });
+}

@@ -1,0 +1,139 @@
+//! One HTTP worker's share of a server: its hub, and the cells of its sessions. It never leaves its thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::app::Admission;
+use super::cell::Shared;
+use super::{App, Hub, HubIn, Session, SessionIn, Wire};
+use crate::clock;
+use crate::model::{Conn, HubId};
+use crate::presence::Reason;
+use crate::protocol::CloseCode;
+use crate::supervise::Post;
+
+thread_local! {
+    static HERE: RefCell<Vec<Rc<Worker>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What sessions, hub and wires of one thread share.
+pub struct Worker {
+    /// The hub's number.
+    pub id: HubId,
+    /// The server.
+    pub app: Arc<App>,
+    /// The hub.
+    pub hub: Post<HubIn>,
+    cells: RefCell<HashMap<Conn, Shared>>,
+}
+
+impl Worker {
+    /// This thread's worker for `app`, started at the first call. An actix system has to run here.
+    pub fn here(app: &Arc<App>) -> Rc<Self> {
+        let known = HERE.with_borrow(|all| all.iter().find(|worker| Arc::ptr_eq(&worker.app, app)).cloned());
+        known.unwrap_or_else(|| {
+            let worker = Hub::start(app);
+            HERE.with_borrow_mut(|all| all.push(Rc::clone(&worker)));
+            worker
+        })
+    }
+
+    pub(super) fn new(id: HubId, app: Arc<App>, hub: Post<HubIn>) -> Self {
+        Self { id, app, hub, cells: RefCell::default() }
+    }
+
+    /// A session's cell, while its wire is there.
+    pub fn cell(&self, conn: Conn) -> Option<Shared> {
+        self.cells.borrow().get(&conn).cloned()
+    }
+
+    /// All cells.
+    pub fn cells(&self) -> Vec<Shared> {
+        self.cells.borrow().values().cloned().collect()
+    }
+
+    /// Opens a session for a client at `address`, which may have brought a `bearer` token. If there is no room, or the
+    /// server is stopping, it has ended already, and its wire has only to say so.
+    pub fn open(self: &Rc<Self>, address: Option<IpAddr>, bearer: Option<String>) -> Door {
+        let admission = self.app.admit(address);
+        let cell = Session::start(self, address, bearer);
+        let conn = cell.borrow().conn;
+        self.cells.borrow_mut().insert(conn, Rc::clone(&cell));
+        let full = admission.is_none();
+        if self.app.is_draining() {
+            cell.borrow_mut().end(CloseCode::Draining, None, Reason::Drained, clock::moment());
+        } else if full {
+            let problem = crate::protocol::Problem::new(
+                crate::protocol::ErrorCode::Overloaded,
+                "too many connections; come back later",
+            );
+            let problem = problem.retry_after(5000 + clock::jitter(5000));
+            cell.borrow_mut().end(CloseCode::Later, Some(problem), Reason::Disconnected, clock::moment());
+        }
+        Door { cell, worker: Rc::clone(self), _admission: admission }
+    }
+}
+
+/// A transport's way into a session. Dropping it is the end of the wire.
+pub struct Door {
+    cell: Shared,
+    worker: Rc<Worker>,
+    _admission: Option<Admission>,
+}
+
+impl Door {
+    /// Gives the session its wire.
+    pub fn connect(&self, wire: Rc<dyn Wire>) {
+        self.cell.borrow_mut().connect(wire);
+    }
+
+    /// A frame came.
+    pub fn frame(&self, text: bytestring::ByteString) {
+        let mut cell = self.cell.borrow_mut();
+        cell.heard = clock::moment();
+        cell.unread += 1;
+        cell.session.send(SessionIn::Frame(text));
+    }
+
+    /// The client was heard from.
+    pub fn heard(&self) {
+        self.cell.borrow_mut().heard = clock::moment();
+    }
+
+    /// The cell, for the wire to take from its outbox.
+    pub fn cell(&self) -> &Shared {
+        &self.cell
+    }
+
+    /// The wire has taken what it could: a replay may go on.
+    pub fn looked(&self) {
+        let mut cell = self.cell.borrow_mut();
+        if cell.looked() {
+            self.worker.hub.send(HubIn::Room(cell.conn));
+        }
+    }
+
+    /// Ends the session from the transport's side.
+    pub fn end(&self, code: CloseCode) {
+        self.cell.borrow_mut().end(code, None, Reason::Disconnected, clock::moment());
+    }
+
+    /// The server.
+    pub fn app(&self) -> &Arc<App> {
+        &self.worker.app
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let conn = {
+            let mut cell = self.cell.borrow_mut();
+            cell.disconnected(Reason::Disconnected, clock::moment());
+            cell.conn
+        };
+        self.worker.cells.borrow_mut().remove(&conn);
+    }
+}
