@@ -16,6 +16,8 @@ pub mod metrics;
 pub mod model;
 pub mod presence;
 pub mod protocol;
+pub mod server;
 pub mod session;
 pub mod store;
 pub mod supervise;
+pub mod transport;

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use parlor::cli::{self, ServeError};
-
 fn main() -> ExitCode {
-    cli::main(|_config| Err(ServeError::Other("this build has no server yet".into())))
+    parlor::cli::main(parlor::server::serve)
 }

@@ -1,0 +1,50 @@
+//! WebSocket (protocol, section 4; RFC 6455): the upgrade, and a thin pump between socket and session.
+
+mod inlet;
+mod text;
+mod wire;
+
+use std::rc::Rc;
+
+use actix_http::ws::Codec;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web_actors::ws::{WsResponseBuilder, handshake};
+
+use super::edge::{Origins, address, bearer};
+use super::refuse;
+use super::socket::Descriptor;
+use crate::protocol::ErrorCode;
+use crate::session::{App, Worker};
+use inlet::Inlet;
+use wire::{Line, Pump};
+
+/// The subprotocol, accepted where it is offered.
+const SUBPROTOCOL: &str = "parlor.v1";
+
+/// `GET /v1/ws`
+pub(super) async fn open(
+    request: HttpRequest,
+    body: web::Payload,
+    app: web::Data<App>,
+    origins: web::Data<Origins>,
+) -> Result<HttpResponse, actix_web::Error> {
+    if !origins.allow(request.headers()) {
+        return Ok(refuse(HttpResponse::Forbidden(), ErrorCode::Forbidden, "this origin may not connect"));
+    }
+    if let Err(error) = handshake(&request) {
+        return Ok(refuse(HttpResponse::BadRequest(), ErrorCode::BadFrame, &error.to_string()));
+    }
+    let worker = Worker::here(&app.into_inner());
+    let limits = &worker.app.context.config.limits;
+    let (frame_bytes, outstanding) = (limits.frame_bytes, limits.outstanding);
+    let door = worker.open(address(&request), bearer(&request));
+    let cell = Rc::clone(door.cell());
+    let inlet = Inlet::new(body, Rc::clone(&cell), outstanding);
+    let (line, response) = WsResponseBuilder::new(Pump::new(door, frame_bytes), &request, inlet)
+        .protocols(&[SUBPROTOCOL])
+        .codec(Codec::new().max_size(frame_bytes))
+        .start_with_addr()?;
+    let descriptor = request.conn_data::<Descriptor>().copied();
+    cell.borrow_mut().connect(Rc::new(Line::new(line, descriptor)));
+    Ok(response)
+}

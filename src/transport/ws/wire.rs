@@ -1,0 +1,179 @@
+//! The WebSocket's pump: an actix-web-actors actor that moves frames and decides nothing.
+//!
+//! It is polled only while its socket takes what it writes, so an actor whose peer stops reading stands still. That is
+//! why the session is another actor, its queue another queue, and the end is brought from outside ([`Line::cut`]).
+
+use std::io;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Handler, Message, StreamHandler, WrapFuture};
+use actix_web_actors::ws::{CloseCode as WsCode, CloseReason, Message as Frame, ProtocolError, WebsocketContext};
+use bytestring::ByteString;
+
+use super::super::socket::Descriptor;
+use super::text::Parts;
+use crate::clock;
+use crate::metrics::{Direction, Transport, Way};
+use crate::protocol::CloseCode;
+use crate::session::{Door, Wire};
+
+/// How much is written in one go, in bytes: what the HTTP dispatcher buffers before it waits for the socket.
+const CHUNK: usize = 64 * 1024;
+/// How long a peer has to answer a close.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A session's end of the pump.
+pub(super) struct Line {
+    pump: Addr<Pump>,
+    descriptor: Option<Descriptor>,
+}
+
+impl Line {
+    pub fn new(pump: Addr<Pump>, descriptor: Option<Descriptor>) -> Self {
+        Self { pump, descriptor }
+    }
+}
+
+impl Wire for Line {
+    fn wake(&self) {
+        self.pump.do_send(Wake);
+    }
+
+    fn cut(&self) {
+        if let Some(descriptor) = self.descriptor {
+            descriptor.shut_down();
+        }
+    }
+}
+
+/// Something waits in the outbox.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Wake;
+
+/// The pump.
+pub(super) struct Pump {
+    door: Door,
+    parts: Parts,
+    /// The close was written.
+    closed: bool,
+}
+
+impl Pump {
+    /// A pump for frames of at most `frame_bytes`.
+    pub fn new(door: Door, frame_bytes: usize) -> Self {
+        Self { door, parts: Parts::new(frame_bytes), closed: false }
+    }
+
+    fn count(&self, direction: Direction, frames: usize, bytes: usize) {
+        let metrics = &self.door.app().context.metrics;
+        let way = Way { direction, transport: Transport::WebSocket };
+        metrics.frames.of(way).inc_by(frames as u64);
+        metrics.bytes.of(way).inc_by(bytes as u64);
+    }
+
+    fn text(&self, text: ByteString) {
+        self.count(Direction::In, 1, text.len());
+        self.door.frame(text);
+    }
+
+    /// Writes what waits, up to a chunk; all of it becomes one write.
+    fn flush(&mut self, ctx: &mut WebsocketContext<Self>) {
+        let now = clock::moment();
+        let (frames, ping, close, more) = {
+            let outbox = &mut self.door.cell().borrow_mut().outbox;
+            let frames = outbox.take(CHUNK, now);
+            (frames, outbox.take_ping(), outbox.take_close(), !outbox.is_empty())
+        };
+        self.count(Direction::Out, frames.len(), frames.iter().map(|frame| frame.len()).sum());
+        frames.into_iter().for_each(|frame| ctx.text(frame));
+        if ping {
+            ctx.ping(b"");
+        }
+        if let Some(code) = close {
+            self.close(code, ctx);
+        } else if more {
+            // Not before the socket has taken this chunk.
+            ctx.spawn(tokio::task::yield_now().into_actor(self).map(|(), pump, ctx| pump.flush(ctx)));
+            return;
+        }
+        self.door.looked();
+    }
+
+    fn close(&mut self, code: CloseCode, ctx: &mut WebsocketContext<Self>) {
+        if !std::mem::replace(&mut self.closed, true) {
+            ctx.close(Some(CloseReason { code: WsCode::from(code.number()), description: None }));
+            ctx.run_later(LINGER, |_, ctx| ctx.stop());
+        }
+    }
+
+    /// The peer broke the protocol: nothing more can be read, but the close is written and given time to arrive.
+    fn broken(&mut self, code: CloseCode, ctx: &mut WebsocketContext<Self>) {
+        self.door.end(code);
+        self.flush(ctx);
+        ctx.wait(tokio::time::sleep(LINGER / 4).into_actor(self).map(|(), _, ctx| ctx.stop()));
+    }
+}
+
+impl Actor for Pump {
+    type Context = WebsocketContext<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        let metrics = &self.door.app().context.metrics;
+        metrics.connections_opened.of(Transport::WebSocket).inc();
+        metrics.connections.of(Transport::WebSocket).inc();
+        self.door.app().context.probes.of("wire").started();
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.door.app().context.metrics.connections.of(Transport::WebSocket).dec();
+        self.door.app().context.probes.of("wire").stopped();
+    }
+}
+
+impl Handler<Wake> for Pump {
+    type Result = ();
+
+    fn handle(&mut self, _: Wake, ctx: &mut Self::Context) {
+        self.flush(ctx);
+    }
+}
+
+impl StreamHandler<Result<Frame, ProtocolError>> for Pump {
+    fn handle(&mut self, frame: Result<Frame, ProtocolError>, ctx: &mut Self::Context) {
+        match frame {
+            Ok(Frame::Close(_)) => {
+                // The answer to our close, or a goodbye, which is answered.
+                if !self.closed {
+                    ctx.close(Some(CloseReason { code: WsCode::Normal, description: None }));
+                }
+                ctx.stop();
+            }
+            Ok(_) if self.closed => {}
+            Ok(Frame::Text(text)) => self.text(text),
+            Ok(Frame::Continuation(part)) => match self.parts.take(part) {
+                Ok(Some(text)) => self.text(text),
+                Ok(None) => self.door.heard(),
+                Err(code) => self.door.end(code),
+            },
+            Ok(Frame::Ping(payload)) => {
+                self.door.heard();
+                ctx.pong(&payload);
+            }
+            Ok(Frame::Pong(_) | Frame::Nop) => self.door.heard(),
+            Ok(Frame::Binary(_)) => self.door.end(CloseCode::Unsupported),
+            Err(ProtocolError::Overflow) => self.broken(CloseCode::TooBig, ctx),
+            // The only such error that gets here says that a text is not UTF-8.
+            Err(ProtocolError::Io(error)) if error.kind() == io::ErrorKind::Other => {
+                self.broken(CloseCode::BadText, ctx);
+            }
+            Err(_) => self.broken(CloseCode::ProtocolError, ctx),
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
