@@ -148,7 +148,7 @@ fn run(
         let store = Arc::new(store);
         let server = Server::build(config, Arc::clone(&store), probes, parts.faults)?;
         let address = listener.address();
-        let served = server.serve(listener, stop, move || ready(address)).await;
+        let outcome = server.serve(listener, stop, move || ready(address)).await;
         // The last of it: everything that could write has ended.
         let closed = match Arc::into_inner(store) {
             Some(store) => {
@@ -156,7 +156,7 @@ fn run(
             }
             None => Err(ServeError::Other("the store is still in use and was not closed".into())),
         };
-        served.and(closed)
+        outcome.and(closed)
     })
 }
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::lanes::Gait;
 use super::messages::{Action, Answer, Aside, Closed, Item, Joined, Origin};
 use super::resume::Replay;
-use super::state::{Effect, Job, Phase, State};
+use super::state::{Phase, State};
+use super::step::{Effect, Job};
 use crate::model::{ChannelName, Conn, Seq, UserName};
 use crate::protocol::{ErrorCode, Problem, Start, event};
 use crate::store::{MetaOp, WriteError};
@@ -48,7 +49,7 @@ impl State {
     /// A command reaches a channel that is loaded, or that is known not to be there.
     pub(super) fn admit(&mut self, origin: Origin, action: Action) {
         if self.phase == Phase::Absent {
-            return self.to_nobody(origin, action);
+            return self.nobody_there(origin, action);
         }
         let gait = match action {
             Action::Publish(_) => Gait::Together,
@@ -56,16 +57,16 @@ impl State {
             _ => return self.run(origin, action),
         };
         let conn = origin.conn;
-        if let Some((origin, action)) = self.lanes.enter(&conn, gait, (origin, action)) {
+        if let Some((origin, action)) = self.lanes.enter(&conn, origin.ticket, gait, (origin, action)) {
             self.run(origin, action);
         }
     }
 
     /// A command to a channel that is not there.
-    fn to_nobody(&mut self, origin: Origin, action: Action) {
+    fn nobody_there(&mut self, origin: Origin, action: Action) {
         match action {
             Action::Join { .. } if self.settings.create_on_join && !self.name.is_direct() => {
-                self.create(origin, action)
+                self.create(origin, action);
             }
             Action::Leave { .. } | Action::Typing => self.refuse(origin, not_joined()),
             Action::Unwatch => self.answer(origin, |o| Item::Answer(o, Answer::Ok)),
@@ -75,6 +76,10 @@ impl State {
 
     /// Carries out a command whose turn it is.
     pub(super) fn run(&mut self, origin: Origin, action: Action) {
+        if self.phase == Phase::Absent {
+            // It was deleted while the command waited in its lane.
+            return self.settle(origin, |o| Item::Refused(o, Problem::not_found()));
+        }
         match action {
             Action::Join { start, member } => self.join(origin, start, member),
             Action::Leave { only_session } => self.leave(origin, only_session),
@@ -233,7 +238,7 @@ impl State {
     }
 
     fn announce_member(&mut self, user: &UserName, change: &str) {
-        let frame = event("member", Change { channel: &self.name, user, change });
+        let frame = event("member", Change { channel: &self.name, user, how: change });
         self.tell(frame, None, None);
     }
 
@@ -271,5 +276,6 @@ struct ReadEvent<'a> {
 struct Change<'a> {
     channel: &'a ChannelName,
     user: &'a UserName,
-    change: &'a str,
+    #[serde(rename = "change")]
+    how: &'a str,
 }

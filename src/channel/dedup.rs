@@ -110,7 +110,7 @@ mod tests {
             match keys.look(&user(who), &key(which), base, scan, 1) {
                 Verdict::Used(found) => prop_assert_eq!(Some(found.seq), used),
                 Verdict::New => {
-                    let promised = base.map_or_else(|| head.saturating_sub(reach as u64), |base| base);
+                    let promised = base.unwrap_or_else(|| head.saturating_sub(reach as u64));
                     prop_assert!(used.is_none_or(|seq| seq <= promised));
                 }
                 Verdict::Search(from, to) => {

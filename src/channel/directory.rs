@@ -5,7 +5,7 @@
 //! made. An actor that wants to sleep asks here, and may only if it has handled everything that was sent to it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use actix::ArbiterHandle;
@@ -91,9 +91,7 @@ impl Directory {
     }
 
     fn place(&self, channel: &ChannelName) -> usize {
-        let mut hasher = self.hash.build_hasher();
-        channel.hash(&mut hasher);
-        hasher.finish() as usize
+        self.hash.hash_one(channel) as usize
     }
 
     /// Sends to a channel, waking it if it sleeps.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde::Serialize;
 
-use super::state::Input;
+use super::step::Input;
 use crate::model::{ChannelName, Conn, Epoch, HubId, Seq, UserName, Wall};
 use crate::protocol::{Frame, Posted, Problem, Publish, Start};
 

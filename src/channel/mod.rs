@@ -1,6 +1,6 @@
 //! Channels: who numbers a message, keeps it, and says so.
 //!
-//! The pure parts decide ([`State`](state::State) and what it is made of); the actor does what they say. A channel never
+//! The pure parts decide (`State` and what it is made of); the actor does what they say. A channel never
 //! addresses a session: all it says goes to the workers' hubs, one ordered stream for each, so that a join's answer, the
 //! deliveries, the receipts and a goodbye cannot overtake each other.
 
@@ -16,6 +16,7 @@ mod resume;
 mod roster;
 mod sequencer;
 mod state;
+mod step;
 mod window;
 
 pub use directory::{Context, Directory, Hubs};

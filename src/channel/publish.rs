@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::dedup::{Used, Verdict};
 use super::messages::{Aside, Draft, Item, Origin};
 use super::sequencer::Committed;
-use super::state::{Effect, Input, Job, State, overloaded};
+use super::state::{State, overloaded};
+use super::step::{Effect, Input, Job};
 use crate::model::Seq;
 use crate::protocol::{ErrorCode, Posted, Problem};
 use crate::store::{AppendError, Head, ReadError};
@@ -54,6 +55,10 @@ impl State {
         self.freed(origin.conn);
         match used {
             Ok(Some(used)) => self.again(origin, used),
+            _ if !self.is_open() => {
+                let problem = Problem::unavailable("the channel is being loaded anew; ask again with the same key");
+                self.settle(origin, |o| Item::Refused(o, problem));
+            }
             // What was stored meanwhile has still to be looked at.
             Ok(None) => self.sequence(origin, draft, Some(to)),
             Err(error) => {
@@ -125,7 +130,7 @@ impl State {
             self.tell_activity();
         } else {
             self.activity_waits = true;
-            let wait = (ACTIVITY_EVERY - since).as_millis() as u64;
+            let wait = ACTIVITY_EVERY.saturating_sub(since).as_millis() as u64;
             self.effects.push(Effect::Later(wait, Input::ActivityDue));
         }
     }

@@ -211,11 +211,6 @@ impl Roster {
     pub fn members(&self) -> &BTreeMap<UserName, Seq> {
         &self.members
     }
-
-    /// Forgets the members, to load them anew.
-    pub fn clear_members(&mut self) {
-        self.members.clear();
-    }
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ mod tests {
         Origin { hub: HubId(0), conn: Conn { boot: 1, count: 1 }, ticket, user }
     }
 
-    fn draft(key: Option<&str>) -> Box<Draft> {
+    fn draft(key: Option<&str>) -> Draft {
         let publish = Publish {
             channel: ChannelName::stored("a").unwrap(),
             body: "{}".into(),
@@ -158,13 +158,13 @@ mod tests {
             kind: None,
             reply_to: None,
         };
-        Box::new(Draft { publish, permit: None })
+        Draft { publish, permit: None }
     }
 
     #[test]
     fn the_same_key_waits_once_and_answers_all() {
         let mut seqs = Sequencer::new(head(0, 0));
-        seqs.offer(origin(1), draft(Some("k")));
+        seqs.offer(origin(1), Box::new(draft(Some("k"))));
         let key = Key::new("k").unwrap();
         assert!(seqs.join_twin(&origin(2), &key));
         let (after, batch) = seqs.begin(Wall(5)).unwrap();
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn time_never_goes_back() {
         let mut seqs = Sequencer::new(head(7, 1000));
-        seqs.offer(origin(1), draft(None));
+        seqs.offer(origin(1), Box::new(draft(None)));
         assert_eq!(seqs.begin(Wall(10)).unwrap().1[0].at, Wall(1000));
     }
 
@@ -191,7 +191,7 @@ mod tests {
                 match step {
                     0 | 1 => {
                         ticket += 1;
-                        seqs.offer(origin(ticket), draft(None));
+                        seqs.offer(origin(ticket), Box::new(draft(None)));
                     }
                     2 if !flying.is_empty() => {
                         let end = log.len() as Seq + flying.len() as Seq;

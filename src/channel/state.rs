@@ -9,96 +9,18 @@ use std::sync::Arc;
 use super::dedup::{Keys, Used};
 use super::lanes::Lanes;
 use super::links::Links;
-use super::messages::{Action, Aside, Batch, Closed, Draft, Item, Origin};
+use super::messages::{Action, Batch, Closed, Item, Origin};
 use super::resume::{FIRST_MAX, Kept};
 use super::roster::Roster;
 use super::sequencer::Sequencer;
+use super::step::{Effect, Input, Job, Loaded, Settings, Time};
 use super::window::Window;
-use crate::model::{ChannelName, Epoch, HubId, Message, Moment, Seq, UserName, Wall};
-use crate::protocol::{Posted, Problem, Start};
-use crate::store::{AppendError, Head, MetaOp, ReadError, WriteError};
+use crate::model::{ChannelName, Conn, Epoch, HubId, Moment, Wall};
+use crate::protocol::{ErrorCode, Problem};
+use crate::store::Head;
 
 /// How many commands may wait while the channel is being loaded.
 const HELD_MAX: usize = 4096;
-
-/// What the configuration says of every channel.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    pub window: usize,
-    pub dedup_window: usize,
-    pub dedup_scan: u64,
-    pub announce_max: usize,
-    pub replay_max: u64,
-    pub create_on_join: bool,
-}
-
-/// The time of a step.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Time {
-    pub now: Moment,
-    pub wall: Wall,
-}
-
-/// What the store knows of a channel.
-#[derive(Debug)]
-pub struct Loaded {
-    pub(super) head: Head,
-    pub(super) newest: Vec<Arc<Posted>>,
-    pub(super) members: Vec<(UserName, Seq)>,
-}
-
-/// What comes back from outside.
-#[derive(Debug)]
-pub enum Input {
-    /// The log was read; `None` if there is none.
-    Loaded(Result<Option<Loaded>, ReadError>),
-    /// The log was made.
-    Created(Result<Head, AppendError>),
-    /// The append in flight came to an end.
-    Appended(Result<Head, AppendError>),
-    /// A key was looked for; the message that carries it.
-    Found(u64, Result<Option<(Seq, Wall)>, ReadError>),
-    /// Records were written.
-    Noted(u64, Result<(), WriteError>),
-    /// Hubs that have not reported by now will not.
-    AttachOver,
-    /// Members may be told of activity again.
-    ActivityDue,
-    /// The log may be loaded again after a failure.
-    Retry,
-}
-
-/// What should happen.
-#[derive(Debug)]
-pub(super) enum Effect {
-    /// Read the log, after everything that was appended to it before.
-    Load,
-    /// Make the log.
-    Create,
-    Append(Head, Vec<Message>),
-    Find {
-        job: u64,
-        user: UserName,
-        key: crate::model::Key,
-        from: Seq,
-        to: Seq,
-    },
-    Note(u64, Vec<MetaOp>),
-    Send(HubId, Batch),
-    Report,
-    Aside(Arc<Aside>),
-    /// Come back with this in so many milliseconds.
-    Later(u64, Input),
-}
-
-/// Work that goes on when a search or a write is done.
-#[derive(Debug)]
-pub(super) enum Job {
-    Publish { origin: Origin, draft: Box<Draft>, to: Seq },
-    Join { origin: Origin, start: Start },
-    Leave { origin: Origin },
-    Read { origin: Origin, seq: Seq },
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -127,8 +49,8 @@ pub(super) struct State {
     pub keys: Keys,
     pub roster: Roster,
     pub links: Links,
-    pub lanes: Lanes<crate::model::Conn, (Origin, Action)>,
-    freed: Vec<crate::model::Conn>,
+    pub lanes: Lanes<Conn, (Origin, Action), Item>,
+    freed: Vec<Conn>,
     jobs: HashMap<u64, Job>,
     last_job: u64,
     pub told_activity: Option<Moment>,
@@ -232,7 +154,7 @@ impl State {
     }
 
     /// A session is gone.
-    pub fn gone(&mut self, conn: crate::model::Conn) -> Vec<Effect> {
+    pub fn gone(&mut self, conn: Conn) -> Vec<Effect> {
         self.roster.gone(conn);
         self.finish()
     }
@@ -273,7 +195,7 @@ impl State {
 
     fn take(&mut self, origin: Origin, action: Action) {
         match self.phase {
-            Phase::Ready | Phase::Absent if self.awaited.is_empty() => self.admit(origin, action),
+            _ if self.is_open() => self.admit(origin, action),
             _ if self.held.len() >= HELD_MAX => self.refuse(origin, overloaded()),
             phase => {
                 self.held.push_back((origin, action));
@@ -282,6 +204,11 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Whether the channel knows what it has to know to carry out commands.
+    pub fn is_open(&self) -> bool {
+        self.awaited.is_empty() && matches!(self.phase, Phase::Ready | Phase::Absent)
     }
 
     fn load(&mut self) {
@@ -298,8 +225,10 @@ impl State {
             self.keys.note(message.seq, message.at, &message.from, message.key.as_ref());
             self.window.push(message);
         }
-        self.roster.clear_members();
-        members.into_iter().for_each(|(user, read)| self.roster.admit(user, read));
+        if before.0.is_empty() {
+            // Later on, what is known here is newer than what was read.
+            members.into_iter().for_each(|(user, read)| self.roster.admit(user, read));
+        }
         if !before.0.is_empty() && before != head.epoch {
             self.close_all(Closed::Reset);
         }
@@ -326,13 +255,13 @@ impl State {
 
     /// Once the log is read and every hub has reported: has the hubs fill in what they missed, and lets commands in.
     fn open(&mut self) {
-        if !self.awaited.is_empty() || !matches!(self.phase, Phase::Ready | Phase::Absent) {
+        if !self.is_open() {
             return;
         }
         let hubs: Vec<HubId> = self.roster.hubs().collect();
         hubs.into_iter().for_each(|hub| self.links.deliver(hub, Arc::from([])));
         while let Some((origin, action)) = self.held.pop_front() {
-            if self.phase == Phase::Loading {
+            if !self.is_open() {
                 self.held.push_front((origin, action));
                 break;
             }
@@ -377,30 +306,39 @@ impl State {
         self.answer(origin, |origin| Item::Refused(origin, problem));
     }
 
-    /// Answers a command that ran in a lane, and lets the next one in.
+    /// Answers a command that ran in a lane, after those before it, and lets the next one in.
     pub fn settle(&mut self, origin: Origin, item: impl FnOnce(Origin) -> Item) {
-        self.lanes.leave(&origin.conn);
-        self.freed.push(origin.conn);
-        self.answer(origin, item);
+        let (hub, conn, ticket) = (origin.hub, origin.conn, origin.ticket);
+        for item in self.lanes.settle(&conn, ticket, item(origin)) {
+            self.links.say(hub, item);
+        }
+        self.freed.push(conn);
     }
 
     /// A command stays in its lane, but others may come in beside it.
-    pub fn freed(&mut self, conn: crate::model::Conn) {
+    pub fn freed(&mut self, conn: Conn) {
         self.freed.push(conn);
     }
 
     /// Ends a step: held commands go on, appends begin, batches are sent.
     fn finish(&mut self) -> Vec<Effect> {
-        while let Some(conn) = self.freed.pop() {
+        // Not on stale knowledge: while the log is read anew, whoever waits in a lane waits on.
+        while self.is_open() {
+            let Some(conn) = self.freed.pop() else { break };
             while let Some((origin, action)) = self.lanes.next(&conn) {
                 self.run(origin, action);
+                if !self.is_open() {
+                    self.freed.push(conn);
+                    break;
+                }
             }
         }
         let slack = self.links.lag() < self.settings.window.max(32);
-        if self.phase == Phase::Ready && slack {
-            if let Some((after, batch)) = self.seqs.begin(self.time.wall) {
-                self.effects.push(Effect::Append(after, batch));
-            }
+        if self.phase == Phase::Ready
+            && slack
+            && let Some((after, batch)) = self.seqs.begin(self.time.wall)
+        {
+            self.effects.push(Effect::Append(after, batch));
         }
         let crowd = Some(self.roster.online()).filter(|&online| online > self.settings.announce_max);
         for (hub, items) in self.links.ready() {
@@ -414,7 +352,7 @@ impl State {
 
 /// Too many wait here already.
 pub(super) fn overloaded() -> Problem {
-    Problem::new(crate::protocol::ErrorCode::Overloaded, "too many commands wait for this channel").retry_after(200)
+    Problem::new(ErrorCode::Overloaded, "too many commands wait for this channel").retry_after(200)
 }
 
 #[cfg(test)]

@@ -127,13 +127,13 @@ fn a_key_set_by_two_variables_is_refused() {
 
 #[test]
 fn a_relation_that_does_not_hold_names_both_sides() {
-    let found = faults("[limits]\nsession_queue_bytes = 100", &[("PARLOR__PRESENCE__HEARTBEAT_MS", "60000")]);
+    let found = faults("[limits]\ninflight_bytes = 100", &[("PARLOR__PRESENCE__HEARTBEAT_MS", "60000")]);
     assert_eq!(
         found,
         [
             "default: presence.timeout_ms = 60000: expected more than presence.heartbeat_ms, which is 60000 \
              (PARLOR__PRESENCE__HEARTBEAT_MS)",
-            "p.toml:2: limits.session_queue_bytes = 100: expected at least limits.frame_bytes, which is 65536 (default)",
+            "p.toml:2: limits.inflight_bytes = 100: expected at least limits.frame_bytes, which is 65536 (default)",
         ]
     );
     assert_eq!(faults("[limits]\nframe_bytes = 1000\nbody_bytes = 1001", &[]).len(), 1);

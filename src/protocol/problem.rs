@@ -51,7 +51,7 @@ pub struct Problem {
     pub close: Option<CloseCode>,
 }
 
-#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn number<S: Serializer>(code: &Option<CloseCode>, out: S) -> Result<S::Ok, S::Error> {
     code.map(CloseCode::number).serialize(out)
 }

@@ -15,6 +15,9 @@ use crate::presence::RegistryIn;
 use crate::protocol::Limits;
 use crate::supervise::Post;
 
+/// How many connections each address has.
+type Addresses = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// A server's parts, as its sessions see them.
 pub struct App {
     /// Configuration, store, hubs, metrics.
@@ -34,7 +37,7 @@ pub struct App {
     sessions: Arc<AtomicUsize>,
     draining: AtomicBool,
     workers: Mutex<Vec<Post<HubIn>>>,
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    addresses: Addresses,
 }
 
 impl App {
@@ -136,7 +139,7 @@ impl App {
 /// A connection that was counted in; counted out when dropped.
 pub(super) struct Admission {
     sessions: Arc<AtomicUsize>,
-    address: Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>,
+    address: Option<(IpAddr, Addresses)>,
 }
 
 impl Drop for Admission {

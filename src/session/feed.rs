@@ -259,11 +259,12 @@ impl Feed {
     /// A session has room again, or a page could not be read: goes on pulling.
     pub fn pull(&mut self, conn: Conn, again: bool, out: &mut Vec<Step>) {
         let to = self.next.saturating_sub(1);
-        if let Some(behind) = self.subs.get_mut(&conn).and_then(|sub| sub.behind.as_mut()) {
-            if (again || !behind.reading) && behind.next <= to {
-                behind.reading = true;
-                out.push(Step::Pull { conn, from: behind.next, to });
-            }
+        if let Some(behind) = self.subs.get_mut(&conn).and_then(|sub| sub.behind.as_mut())
+            && (again || !behind.reading)
+            && behind.next <= to
+        {
+            behind.reading = true;
+            out.push(Step::Pull { conn, from: behind.next, to });
         }
     }
 

@@ -7,12 +7,11 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context as Ctx, Handler};
-use serde_json::json;
 
 use super::asides;
+use super::beats::SLOTS;
 use super::cell::Shared;
 use super::feed::{Feed, Step};
 use super::watches::Watches;
@@ -20,21 +19,10 @@ use super::worker::Worker;
 use super::{App, HubIn};
 use crate::channel::{Batch, ChannelIn, ToHub};
 use crate::clock;
-use crate::model::{ChannelName, Conn, Moment, Seq, UserName};
+use crate::model::{ChannelName, Conn, Moment, UserName};
 use crate::presence::{self, Reason, RegistryIn};
-use crate::protocol::{CloseCode, ErrorCode, Posted, Problem, event};
+use crate::protocol::{CloseCode, ErrorCode, Problem};
 use crate::supervise::{Budget, Envelope, Keeper, Post};
-
-/// Into how many parts of a heartbeat the sessions are spread.
-const SLOTS: u64 = 16;
-/// How many messages a session that is behind is handed at once …
-const PAGE: usize = 256;
-/// … and how many bytes of bodies, beyond the first.
-const PAGE_BYTES: usize = 128 * 1024;
-/// How long to wait after a failed read, in milliseconds.
-const RETRY_MS: u64 = 200;
-/// How long a wire may take to write a close.
-const CLOSING: Duration = Duration::from_secs(5);
 
 /// What a hub knows; dropped when one of its handlers panics.
 pub(super) struct State {
@@ -43,8 +31,8 @@ pub(super) struct State {
     pub watches: Watches,
     pub by_user: HashMap<UserName, HashSet<Conn>>,
     pub crowds: HashMap<ChannelName, usize>,
-    subscriptions: HashMap<Conn, HashSet<ChannelName>>,
-    slot: u64,
+    pub subscriptions: HashMap<Conn, HashSet<ChannelName>>,
+    pub slot: u64,
 }
 
 /// The actor around it.
@@ -234,9 +222,7 @@ impl State {
             }
             Step::Pull { conn, from, to } => self.pull(channel, conn, from, to),
             Step::Fill { from, to } => {
-                let page = self.read(channel, from, to);
-                let (hub, channel) = (self.worker.hub.clone(), channel.clone());
-                actix::spawn(async move { hub.send(HubIn::Filled(channel, page.await)) });
+                self.fill(channel, from, to);
             }
             Step::Item(item, whom) => asides::item(self, channel, item, &whom),
             Step::Lost(conn) => asides::lost(self, channel, conn),
@@ -257,42 +243,6 @@ impl State {
                 self.subscriptions.remove(&conn);
             }
         }
-    }
-
-    fn pull(&mut self, channel: &ChannelName, conn: Conn, from: Seq, to: Seq) {
-        let room = self.worker.cell(conn).is_some_and(|cell| {
-            let mut cell = cell.borrow_mut();
-            let room = cell.outbox.has_room();
-            cell.wants_room |= !room;
-            room
-        });
-        if !room {
-            if let Some(feed) = self.feeds.get_mut(channel) {
-                feed.put_off(conn);
-            }
-            return;
-        }
-        let page = self.read(channel, from, to);
-        let (hub, channel) = (self.worker.hub.clone(), channel.clone());
-        actix::spawn(async move { hub.send(HubIn::Read { channel, conn, from, page: page.await }) });
-    }
-
-    fn read(&self, channel: &ChannelName, from: Seq, to: Seq) -> impl Future<Output = super::messages::Page> + use<> {
-        let context = &self.worker.app.context;
-        let (log, channel) = (Arc::clone(&context.log), channel.clone());
-        let bytes = PAGE_BYTES.min(context.config.limits.session_queue_bytes / 4);
-        context.reads.run(move || {
-            let messages = log.range(&channel, from, to, PAGE, bytes)?;
-            Ok(messages.iter().map(|message| Arc::new(Posted::new(&channel, message))).collect())
-        })
-    }
-
-    fn retry(&self, channel: ChannelName, conn: Option<Conn>) {
-        let hub = self.worker.hub.clone();
-        actix::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
-            hub.send(HubIn::Retry(channel, conn));
-        });
     }
 
     fn gone(&mut self, conn: Conn) {
@@ -342,89 +292,5 @@ impl State {
         }
         let attached = ChannelIn::Attached(self.worker.id, life, all.into_values().collect());
         self.worker.app.directory.send(channel, attached);
-    }
-
-    /// One part of a heartbeat: looks after all who are ending or stuck, and greets those whose turn it is.
-    fn tick(&mut self) {
-        self.slot = (self.slot + 1) % SLOTS;
-        let now = clock::moment();
-        let patience = self.worker.app.context.config.presence.timeout * 3 / 4;
-        for cell in self.worker.cells() {
-            let mut cell = cell.borrow_mut();
-            let stuck = cell.outbox.stuck(now) >= patience;
-            if let Some(over) = cell.over() {
-                let grace = match over.code {
-                    CloseCode::TooSlow => patience,
-                    CloseCode::Timeout => CLOSING.min(patience),
-                    _ => CLOSING,
-                };
-                if stuck || now.since(over.since) >= grace {
-                    cell.cut();
-                }
-            } else if stuck {
-                cell.end(CloseCode::TooSlow, None, Reason::Disconnected, now);
-                cell.cut();
-            } else if cell.conn.count % SLOTS == self.slot && cell.user.is_some() {
-                cell.session.send(super::SessionIn::Beat);
-                cell.ping(now);
-                if let Some(pulse) = self.pulse(cell.conn) {
-                    cell.send(pulse, now);
-                }
-            }
-        }
-    }
-
-    /// How far a session has heard what it subscribes to, if that moved.
-    fn pulse(&mut self, conn: Conn) -> Option<crate::protocol::Frame> {
-        let channels: Vec<ChannelName> = self.subscriptions.get(&conn)?.iter().cloned().collect();
-        let (mut heads, mut online) = (serde_json::Map::new(), serde_json::Map::new());
-        for channel in channels {
-            let moved = self.feeds.get_mut(&channel).and_then(|feed| feed.pulse(conn));
-            if let Some(seq) = moved {
-                heads.insert(channel.to_string(), seq.into());
-            }
-            if let Some(crowd) = self.crowds.get(&channel) {
-                online.insert(channel.to_string(), (*crowd).into());
-            }
-        }
-        match (heads.is_empty(), online.is_empty()) {
-            (true, true) => None,
-            (_, true) => Some(event("pulse", json!({ "heads": heads }))),
-            (_, false) => Some(event("pulse", json!({ "heads": heads, "online": online }))),
-        }
-    }
-
-    fn notice(&self) {
-        let now = clock::moment();
-        for cell in self.worker.cells() {
-            let retry = 500 + clock::jitter(2500);
-            let notice = json!({ "code": "draining", "text": "the server is stopping", "retry_after_ms": retry });
-            cell.borrow_mut().send(event("notice", notice), now);
-        }
-    }
-
-    /// Ends every session that waits for nothing; looks at the others again soon.
-    fn drain(&self) {
-        let now = clock::moment();
-        let mut left = false;
-        for cell in self.worker.cells() {
-            let mut cell = cell.borrow_mut();
-            cell.winding_up = true;
-            if cell.over().is_some() {
-                continue;
-            }
-            if cell.unread == 0 && cell.pending.is_empty() {
-                cell.end(CloseCode::Draining, None, Reason::Drained, now);
-            } else {
-                left = true;
-            }
-        }
-        if left {
-            let hub = self.worker.hub.clone();
-            actix::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                hub.send(HubIn::Drain);
-            });
-        }
     }
 }

@@ -1,12 +1,13 @@
 //! Sessions: one connected client of a user, the same whatever transport it came by.
 //!
-//! The pure parts decide ([`Machine`](machine::Machine), [`Outbox`], [`Pending`](pending::Pending),
-//! [`Feed`](feed::Feed)); the session's actor and its worker's hub do. Everything of one session lives on one worker's
+//! The pure parts decide (`Machine`, [`Outbox`], `Pending`,
+//! `Feed`); the session's actor and its worker's hub do. Everything of one session lives on one worker's
 //! thread, in a [`Cell`] that actor, hub and wire share there.
 
 mod actor;
 mod app;
 mod asides;
+mod beats;
 mod cell;
 mod feed;
 mod hub;
@@ -14,6 +15,7 @@ mod machine;
 mod messages;
 mod outbox;
 mod pending;
+mod pulls;
 mod queries;
 mod rate;
 mod watches;

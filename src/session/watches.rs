@@ -123,13 +123,14 @@ mod tests {
     #[test]
     fn a_user_watched_by_name_and_by_channel_is_watched_until_both_end() {
         let mut watches = Watches::default();
-        let room = Some(ChannelName::stored("a").unwrap());
+        let name = ChannelName::stored("a").unwrap();
+        let room = Some(name.clone());
         watches.add(conn(1), &None, [user("ann")]);
         watches.add(conn(1), &room, [user("ann"), user("bob")]);
         assert_eq!(watches.remove(conn(1), vec![], room.clone()), [user("bob")]);
         assert_eq!(watches.watchers(&user("ann")).count(), 1);
         assert_eq!(watches.remove(conn(1), vec![user("ann")], None), [user("ann")]);
-        assert!(watches.users().is_empty() && watches.of_channel(&room.unwrap()).next().is_none());
+        assert!(watches.users().is_empty() && watches.of_channel(&name).next().is_none());
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub fn layers(source: &Source) -> Vec<String> {
 /// Where each foreign thing may appear: its words, the places, and how to mend it elsewhere.
 const PLACES: [(&[&str], &[&str], &str); 3] = [
     (
-        &["actix", "actix_web", "actix_web_actors", "actix_rt", "actix_http"],
+        &["actix", "actix_web", "actix_web_actors", "actix_rt", "actix_http", "actix_cors"],
         &[
             "src/supervise/",
             "src/presence/actor",
@@ -65,6 +65,10 @@ const PLACES: [(&[&str], &[&str], &str); 3] = [
             "src/channel/directory",
             "src/session/actor",
             "src/session/hub",
+            "src/session/beats",
+            "src/session/pulls",
+            "src/session/queries",
+            "src/session/asides",
             "src/transport/",
             "src/admin/",
             "src/server",
@@ -98,8 +102,11 @@ pub fn places(source: &Source) -> Vec<String> {
 }
 
 /// Lines that may panic all the same: the file, a piece of the line, and why.
-pub const MAY_PANIC: [(&str, &str, &str); 2] = [
+pub const MAY_PANIC: [(&str, &str, &str); 5] = [
     ("src/supervise/probe.rs", "a fixed name and fixed buckets are valid", "its arguments are constants"),
+    ("src/store/figures.rs", "a fixed name and fixed buckets are valid", "its arguments are constants"),
+    ("src/store/figures.rs", "a fixed name is valid", "its arguments are constants"),
+    ("src/store/conformance.rs", "an answer was dropped", "the suite is a test, and that is what it tests"),
     ("src/supervise/faults.rs", "fault armed at", "panicking is what an armed fault is for"),
 ];
 

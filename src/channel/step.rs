@@ -1,0 +1,87 @@
+//! What goes into a step of the channel's core, and what comes out. Plain data.
+
+use std::sync::Arc;
+
+use super::messages::{Aside, Batch, Draft, Origin};
+use crate::model::{HubId, Key, Message, Moment, Seq, UserName, Wall};
+use crate::protocol::{Posted, Start};
+use crate::store::{AppendError, Head, MetaOp, ReadError, WriteError};
+
+/// What the configuration says of every channel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub window: usize,
+    pub dedup_window: usize,
+    pub dedup_scan: u64,
+    pub announce_max: usize,
+    pub replay_max: u64,
+    pub create_on_join: bool,
+}
+
+/// The time of a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time {
+    pub now: Moment,
+    pub wall: Wall,
+}
+
+/// What the store knows of a channel.
+#[derive(Debug)]
+pub struct Loaded {
+    pub(super) head: Head,
+    pub(super) newest: Vec<Arc<Posted>>,
+    pub(super) members: Vec<(UserName, Seq)>,
+}
+
+/// What comes back from outside.
+#[derive(Debug)]
+pub enum Input {
+    /// The log was read; `None` if there is none.
+    Loaded(Result<Option<Loaded>, ReadError>),
+    /// The log was made.
+    Created(Result<Head, AppendError>),
+    /// The append in flight came to an end.
+    Appended(Result<Head, AppendError>),
+    /// A key was looked for; the message that carries it.
+    Found(u64, Result<Option<(Seq, Wall)>, ReadError>),
+    /// Records were written.
+    Noted(u64, Result<(), WriteError>),
+    /// Hubs that have not reported by now will not.
+    AttachOver,
+    /// Members may be told of activity again.
+    ActivityDue,
+    /// The log may be loaded again after a failure.
+    Retry,
+}
+
+/// What should happen.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Read the log, after everything that was appended to it before.
+    Load,
+    /// Make the log.
+    Create,
+    Append(Head, Vec<Message>),
+    Find {
+        job: u64,
+        user: UserName,
+        key: Key,
+        from: Seq,
+        to: Seq,
+    },
+    Note(u64, Vec<MetaOp>),
+    Send(HubId, Batch),
+    Report,
+    Aside(Arc<Aside>),
+    /// Come back with this in so many milliseconds.
+    Later(u64, Input),
+}
+
+/// Work that goes on when a search or a write is done.
+#[derive(Debug)]
+pub(super) enum Job {
+    Publish { origin: Origin, draft: Box<Draft>, to: Seq },
+    Join { origin: Origin, start: Start },
+    Leave { origin: Origin },
+    Read { origin: Origin, seq: Seq },
+}

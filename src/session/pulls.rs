@@ -1,0 +1,64 @@
+//! What a hub reads from the log: pages for sessions that are behind, and what a feed was not handed. All of it on the
+//! read pool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::HubIn;
+use super::hub::State;
+use crate::model::{ChannelName, Conn, Seq};
+use crate::protocol::Posted;
+
+/// How many messages a session that is behind is handed at once …
+const PAGE: usize = 256;
+/// … and how many bytes of bodies, beyond the first.
+const PAGE_BYTES: usize = 128 * 1024;
+/// How long to wait after a failed read.
+const RETRY: Duration = Duration::from_millis(200);
+
+impl State {
+    /// Reads the next page for a session that is behind, if it has room for one.
+    pub fn pull(&mut self, channel: &ChannelName, conn: Conn, from: Seq, to: Seq) {
+        let room = self.worker.cell(conn).is_some_and(|cell| {
+            let mut cell = cell.borrow_mut();
+            let room = cell.outbox.has_room();
+            cell.wants_room |= !room;
+            room
+        });
+        if !room {
+            if let Some(feed) = self.feeds.get_mut(channel) {
+                feed.put_off(conn);
+            }
+            return;
+        }
+        let page = self.read(channel, from, to);
+        let (hub, channel) = (self.worker.hub.clone(), channel.clone());
+        actix::spawn(async move { hub.send(HubIn::Read { channel, conn, from, page: page.await }) });
+    }
+
+    /// Reads what the feed was not handed.
+    pub fn fill(&self, channel: &ChannelName, from: Seq, to: Seq) {
+        let page = self.read(channel, from, to);
+        let (hub, channel) = (self.worker.hub.clone(), channel.clone());
+        actix::spawn(async move { hub.send(HubIn::Filled(channel, page.await)) });
+    }
+
+    fn read(&self, channel: &ChannelName, from: Seq, to: Seq) -> impl Future<Output = super::messages::Page> + use<> {
+        let context = &self.worker.app.context;
+        let (log, channel) = (Arc::clone(&context.log), channel.clone());
+        let bytes = PAGE_BYTES.min(context.config.limits.session_queue_bytes / 4);
+        context.reads.run(move || {
+            let messages = log.range(&channel, from, to, PAGE, bytes)?;
+            Ok(messages.iter().map(|message| Arc::new(Posted::new(&channel, message))).collect())
+        })
+    }
+
+    /// Has a read tried again soon.
+    pub fn retry(&self, channel: ChannelName, conn: Option<Conn>) {
+        let hub = self.worker.hub.clone();
+        actix::spawn(async move {
+            tokio::time::sleep(RETRY).await;
+            hub.send(HubIn::Retry(channel, conn));
+        });
+    }
+}
