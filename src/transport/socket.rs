@@ -18,12 +18,21 @@ impl Descriptor {
     ///
     /// To be called on the connection's own thread, and only while something that the connection owns is alive (a wire
     /// is dropped with its connection): the descriptor is then still the connection's.
+    pub(super) fn cut(self) {
+        self.shut_down(Shutdown::Both);
+    }
+
+    /// Says that nothing more will be written. The same care applies as to [`cut`](Self::cut).
+    pub(super) fn finish(self) {
+        self.shut_down(Shutdown::Write);
+    }
+
     #[expect(unsafe_code, reason = "the descriptor is borrowed for one call, while its owner is alive on this thread")]
-    pub(super) fn shut_down(self) {
-        // SAFETY: see above; a number that is no descriptor gives an error, which is what the caller wants.
+    fn shut_down(self, how: Shutdown) {
+        // SAFETY: see `cut`; a number that is no descriptor gives an error, which is all that could be done about it.
         let connection = unsafe { BorrowedFd::borrow_raw(self.0) };
-        if let Err(error) = shutdown(connection, Shutdown::Both) {
-            log::debug!("a connection that is cut was gone: {error}");
+        if let Err(error) = shutdown(connection, how) {
+            log::debug!("a connection that is ended was gone: {error}");
         }
     }
 }

@@ -40,11 +40,11 @@ pub(super) async fn open(
     let door = worker.open(address(&request), bearer(&request));
     let cell = Rc::clone(door.cell());
     let inlet = Inlet::new(body, Rc::clone(&cell), outstanding);
-    let (line, response) = WsResponseBuilder::new(Pump::new(door, frame_bytes), &request, inlet)
+    let descriptor = request.conn_data::<Descriptor>().copied();
+    let (line, response) = WsResponseBuilder::new(Pump::new(door, frame_bytes, descriptor), &request, inlet)
         .protocols(&[SUBPROTOCOL])
         .codec(Codec::new().max_size(frame_bytes))
         .start_with_addr()?;
-    let descriptor = request.conn_data::<Descriptor>().copied();
     cell.borrow_mut().connect(Rc::new(Line::new(line, descriptor)));
     Ok(response)
 }

@@ -41,7 +41,7 @@ impl Wire for Line {
 
     fn cut(&self) {
         if let Some(descriptor) = self.descriptor {
-            descriptor.shut_down();
+            descriptor.cut();
         }
     }
 }
@@ -55,14 +55,15 @@ pub(super) struct Wake;
 pub(super) struct Pump {
     door: Door,
     parts: Parts,
+    descriptor: Option<Descriptor>,
     /// The close was written.
     closed: bool,
 }
 
 impl Pump {
     /// A pump for frames of at most `frame_bytes`.
-    pub fn new(door: Door, frame_bytes: usize) -> Self {
-        Self { door, parts: Parts::new(frame_bytes), closed: false }
+    pub fn new(door: Door, frame_bytes: usize, descriptor: Option<Descriptor>) -> Self {
+        Self { door, parts: Parts::new(frame_bytes), descriptor, closed: false }
     }
 
     fn count(&self, direction: Direction, frames: usize, bytes: usize) {
@@ -107,11 +108,27 @@ impl Pump {
         }
     }
 
+    /// Both sides have said close: the server is the one that ends the connection (RFC 6455, section 7.1.1), once what
+    /// it wrote is with the kernel, which is so when the pump is polled again.
+    fn finish(&self, ctx: &mut WebsocketContext<Self>) {
+        let descriptor = self.descriptor;
+        let written = tokio::task::yield_now().into_actor(self);
+        ctx.spawn(written.map(move |(), _, ctx| match descriptor {
+            Some(descriptor) => descriptor.finish(),
+            None => ctx.stop(),
+        }));
+    }
+
     /// The peer broke the protocol: nothing more can be read, but the close is written and given time to arrive.
     fn broken(&mut self, code: CloseCode, ctx: &mut WebsocketContext<Self>) {
         self.door.end(code);
         self.flush(ctx);
-        ctx.wait(tokio::time::sleep(LINGER / 4).into_actor(self).map(|(), _, ctx| ctx.stop()));
+        ctx.wait(tokio::time::sleep(LINGER / 4).into_actor(self).map(|(), pump, ctx| {
+            if let Some(descriptor) = pump.descriptor {
+                descriptor.finish();
+            }
+            ctx.stop();
+        }));
     }
 }
 
@@ -146,10 +163,9 @@ impl StreamHandler<Result<Frame, ProtocolError>> for Pump {
         match frame {
             Ok(Frame::Close(_)) => {
                 // The answer to our close, or a goodbye, which is answered.
-                if !self.closed {
-                    ctx.close(Some(CloseReason { code: WsCode::Normal, description: None }));
-                }
-                ctx.stop();
+                self.close(CloseCode::Normal, ctx);
+                self.door.end(CloseCode::Normal);
+                self.finish(ctx);
             }
             Ok(_) if self.closed => {}
             Ok(Frame::Text(text)) => self.text(text),
