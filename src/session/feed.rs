@@ -249,11 +249,15 @@ impl Feed {
             return out.push(Step::Lost(conn));
         }
         behind.next = last + 1;
+        out.push(Step::Push(conn, page));
         if behind.next >= self.next {
             sub.behind = None;
             self.live.push(conn);
+        } else {
+            // The feed went on meanwhile, and nothing else may ever come to remind it of this session.
+            behind.reading = true;
+            out.push(Step::Pull { conn, from: behind.next, to: self.next - 1 });
         }
-        out.push(Step::Push(conn, page));
     }
 
     /// A session has room again, or a page could not be read: goes on pulling.
