@@ -90,10 +90,7 @@ impl World {
         let part = page(from, to.min(from + most - 1));
         let mut out = Vec::new();
         match who {
-            Some(conn) => {
-                self.feed.page(conn, from, part, &mut out);
-                self.feed.pull(conn, false, &mut out);
-            }
+            Some(conn) => self.feed.page(conn, from, part, &mut out),
             None => self.feed.filled(part, &mut out),
         }
         self.carry(out);
