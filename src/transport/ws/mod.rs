@@ -1,5 +1,6 @@
 //! WebSocket (protocol, section 4; RFC 6455): the upgrade, and a thin pump between socket and session.
 
+mod frames;
 mod inlet;
 mod text;
 mod wire;
@@ -39,7 +40,7 @@ pub(super) async fn open(
     let (frame_bytes, outstanding) = (limits.frame_bytes, limits.outstanding);
     let door = worker.open(address(&request), bearer(&request));
     let cell = Rc::clone(door.cell());
-    let inlet = Inlet::new(body, Rc::clone(&cell), outstanding);
+    let inlet = Inlet::new(body, Rc::clone(&cell), outstanding, frame_bytes);
     let descriptor = request.conn_data::<Descriptor>().copied();
     let (line, response) = WsResponseBuilder::new(Pump::new(door, frame_bytes, descriptor), &request, inlet)
         .protocols(&[SUBPROTOCOL])

@@ -21,6 +21,8 @@ use crate::session::{Door, Wire};
 const CHUNK: usize = 64 * 1024;
 /// How long a peer has to answer a close.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long writing takes to begin.
+const WRITTEN: Duration = Duration::from_millis(5);
 
 /// A session's end of the pump.
 pub(super) struct Line {
@@ -102,21 +104,25 @@ impl Pump {
     }
 
     fn close(&mut self, code: CloseCode, ctx: &mut WebsocketContext<Self>) {
-        if !std::mem::replace(&mut self.closed, true) {
-            ctx.close(Some(CloseReason { code: WsCode::from(code.number()), description: None }));
-            ctx.run_later(LINGER, |_, ctx| ctx.stop());
+        if std::mem::replace(&mut self.closed, true) {
+            return;
         }
+        ctx.close(Some(CloseReason { code: WsCode::from(code.number()), description: None }));
+        if code == CloseCode::TooBig {
+            // The answer will not be looked for in what still comes.
+            ctx.run_later(LINGER / 4, |pump, ctx| pump.finish(ctx));
+        }
+        ctx.run_later(LINGER, |_, ctx| ctx.stop());
     }
 
     /// Both sides have said close: the server is the one that ends the connection (RFC 6455, section 7.1.1), once what
-    /// it wrote is with the kernel, which is so when the pump is polled again.
+    /// it wrote is with the kernel. The socket is not written to before this actor has been left, hence the timer.
     fn finish(&self, ctx: &mut WebsocketContext<Self>) {
         let descriptor = self.descriptor;
-        let written = tokio::task::yield_now().into_actor(self);
-        ctx.spawn(written.map(move |(), _, ctx| match descriptor {
+        ctx.run_later(WRITTEN, move |_, ctx| match descriptor {
             Some(descriptor) => descriptor.finish(),
             None => ctx.stop(),
-        }));
+        });
     }
 
     /// The peer broke the protocol: nothing more can be read, but the close is written and given time to arrive.
