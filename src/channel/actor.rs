@@ -20,6 +20,10 @@ use crate::protocol::Posted;
 use crate::store::{AppendError, ChannelLog, Head, Meta, ReadError};
 use crate::supervise::{Budget, Envelope, Keeper, Post};
 
+/// How long an actor waits for more commands to a channel that is not there.
+const ABSENT: Duration = Duration::from_millis(500);
+/// How many of the newest messages are read at once.
+const NEWEST_PAGE: usize = 64;
 /// How many memberships are read at once.
 const MEMBERS_PAGE: usize = 1000;
 
@@ -32,6 +36,8 @@ pub(super) struct ChannelActor {
     own: Post<ChannelIn>,
     handled: u64,
     idle_since: Option<Moment>,
+    /// Whether it looks soon whether it may end because there is no such channel.
+    leaving: bool,
 }
 
 impl ChannelActor {
@@ -53,7 +59,7 @@ impl ChannelActor {
                 State::new(called.clone(), lives.get(), settings)
             };
             let keeper = Keeper::new(name.to_string(), probe, Budget::default(), factory);
-            Self { name, keeper, context, directory, own, handled: 0, idle_since: None }
+            Self { name, keeper, context, directory, own, handled: 0, idle_since: None, leaving: false }
         });
         Post::new(address.recipient(), counted)
     }
@@ -141,9 +147,9 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
 
     fn handle(&mut self, envelope: Envelope<ChannelIn>, ctx: &mut Ctx<Self>) {
         let mut effects = Vec::new();
-        let (handled, faults) = (&mut self.handled, &self.context.faults);
+        self.handled += u64::from(!matches!(envelope.message(), ChannelIn::Own(..)));
+        let faults = &self.context.faults;
         let rebuilt = self.keeper.receive(envelope, |state, message| {
-            *handled += u64::from(!matches!(message, ChannelIn::Own(..)));
             let committed = matches!(&message, ChannelIn::Own(_, input) if matches!(**input, Input::Appended(Ok(_))));
             let next = step(state, message);
             faults.pass("channel.step");
@@ -158,6 +164,16 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
         }
         self.idle_since = None;
         self.carry_out(effects, ctx);
+        if !self.keeper.is_down() && self.keeper.state().is_absent() && !std::mem::replace(&mut self.leaving, true) {
+            // A name that somebody made up is not worth an actor.
+            ctx.run_later(ABSENT, |actor, ctx| {
+                actor.leaving = false;
+                let absent = !actor.keeper.is_down() && actor.keeper.state().is_absent();
+                if absent && actor.directory.retire(&actor.name, actor.handled) {
+                    ctx.stop();
+                }
+            });
+        }
     }
 }
 
@@ -209,9 +225,8 @@ async fn load(name: ChannelName, context: Arc<Context>) -> Result<Option<Loaded>
         Err(_) => return Err(ReadError::Unavailable("the writer gave no answer".into())),
     };
     let Some(head) = head else { return Ok(None) };
-    let newest = context.config.channels.window.max(context.config.channels.dedup_window);
-    let (log, meta) = (Arc::clone(&context.log), Arc::clone(&context.meta));
-    context.reads.run(move || read_channel(&*log, &*meta, &name, head, newest).map(Some)).await
+    let (log, meta, settings) = (Arc::clone(&context.log), Arc::clone(&context.meta), settings(&context));
+    context.reads.run(move || read_channel(&*log, &*meta, &name, head, settings).map(Some)).await
 }
 
 fn read_channel(
@@ -219,9 +234,23 @@ fn read_channel(
     meta: &dyn Meta,
     name: &ChannelName,
     head: Head,
-    newest: usize,
+    settings: Settings,
 ) -> Result<Loaded, ReadError> {
-    let newest = log.tail(name, newest)?.iter().map(|message| Arc::new(Posted::new(name, message))).collect();
+    let newest = settings.window.max(settings.dedup_window) as u64;
+    let mut next = (head.seq + 1).saturating_sub(newest).max(head.first);
+    let mut loaded = Loaded::empty(Head { seq: next - 1, ..head.clone() }, settings);
+    while next <= head.seq {
+        let part = log.range(name, next, head.seq, NEWEST_PAGE, usize::MAX)?;
+        let Some(last) = part.last() else { break };
+        next = last.seq + 1;
+        part.iter().for_each(|message| loaded.note(Arc::new(Posted::new(name, message))));
+    }
+    loaded.head = head;
+    loaded.members = members(meta, name)?;
+    Ok(loaded)
+}
+
+fn members(meta: &dyn Meta, name: &ChannelName) -> Result<Vec<(UserName, Seq)>, ReadError> {
     let prefix = members_prefix(name);
     let (mut members, mut after) = (Vec::new(), None::<String>);
     loop {
@@ -235,7 +264,7 @@ fn read_channel(
             }
         }
         if page.len() < MEMBERS_PAGE {
-            return Ok(Loaded { head, newest, members });
+            return Ok(members);
         }
         after = page.last().map(|(key, _)| key.clone());
     }

@@ -52,9 +52,8 @@ impl State {
             return self.nobody_there(origin, action);
         }
         let gait = match action {
-            Action::Publish(_) => Gait::Together,
             Action::Join { .. } | Action::Leave { .. } => Gait::Alone,
-            _ => return self.run(origin, action),
+            _ => Gait::Together,
         };
         let conn = origin.conn;
         if let Some((origin, action)) = self.lanes.enter(&conn, origin.ticket, gait, (origin, action)) {
@@ -65,7 +64,8 @@ impl State {
     /// A command to a channel that is not there.
     fn nobody_there(&mut self, origin: Origin, action: Action) {
         match action {
-            Action::Join { .. } if self.settings.create_on_join && !self.name.is_direct() => {
+            _ if self.name.is_direct() => self.refuse(origin, Problem::not_found()),
+            Action::Join { .. } if self.settings.create_on_join => {
                 self.create(origin, action);
             }
             Action::Leave { .. } | Action::Typing => self.refuse(origin, not_joined()),
@@ -89,17 +89,17 @@ impl State {
             Action::Who { after, limit } => {
                 let (users, more) = self.roster.who(after.as_ref(), limit);
                 let count = self.roster.online();
-                self.answer(origin, |o| Item::Answer(o, Answer::Who { users, count, more }));
+                self.settle(origin, |o| Item::Answer(o, Answer::Who { users, count, more }));
             }
             Action::Look => {
                 let head = self.seqs.head();
                 let answer = Answer::Look { epoch: head.epoch.clone(), first: head.first, head: head.seq };
-                self.answer(origin, |o| Item::Answer(o, answer));
+                self.settle(origin, |o| Item::Answer(o, answer));
             }
             Action::Watch => self.watch(origin),
             Action::Unwatch => {
                 self.roster.watch(&origin, false);
-                self.answer(origin, |o| Item::Answer(o, Answer::Ok));
+                self.settle(origin, |o| Item::Answer(o, Answer::Ok));
             }
         }
     }
@@ -109,17 +109,24 @@ impl State {
         let failed = result.err().map(|error| Problem::unavailable(error.to_string()));
         match (job, failed) {
             (Job::Join { origin, start }, None) => {
-                self.announce_member(&origin.user, "joined");
-                self.roster.admit(origin.user.clone(), 0);
+                // Another session of the user may have been as fast.
+                if !self.roster.is_member(&origin.user) {
+                    self.announce_member(&origin.user, "joined");
+                    self.roster.admit(origin.user.clone(), 0);
+                }
                 self.subscribe(origin, start);
             }
-            (Job::Leave { origin }, None) => {
-                self.roster.dismiss(&origin.user);
-                self.part(origin);
+            (Job::Leave { origin, .. }, None) => self.part(origin, true),
+            (Job::Read { origin, seq, .. }, None) => self.tell_read(origin, seq),
+            (Job::Leave { origin, read }, Some(problem)) => {
+                self.roster.admit(origin.user.clone(), read);
+                self.settle(origin, |o| Item::Refused(o, problem));
             }
-            (Job::Read { origin, seq }, None) => self.tell_read(origin, seq),
-            (Job::Read { origin, .. }, Some(problem)) => self.refuse(origin, problem),
-            (Job::Join { origin, .. } | Job::Leave { origin } | Job::Publish { origin, .. }, Some(problem)) => {
+            (Job::Read { origin, seq, before }, Some(problem)) => {
+                self.roster.unread(&origin.user, seq, before);
+                self.settle(origin, |o| Item::Refused(o, problem));
+            }
+            (Job::Join { origin, .. } | Job::Publish { origin, .. }, Some(problem)) => {
                 self.settle(origin, |o| Item::Refused(o, problem));
             }
             // A search is no write.
@@ -172,45 +179,46 @@ impl State {
             self.roster.unsubscribe(origin.conn);
             return self.settle(origin, Item::Left);
         }
-        if !member {
-            return self.part(origin);
-        }
+        // At once, and not when it is written: what another session of the user does meanwhile is not a member's.
+        let Some(read) = self.roster.dismiss(&origin.user) else { return self.part(origin, false) };
         let (member, place) = (member_key(&self.name, &origin.user), place_key(&self.name, &origin.user));
-        let job = self.job(Job::Leave { origin });
+        let job = self.job(Job::Leave { origin, read });
         self.effects.push(Effect::Note(job, vec![MetaOp::Remove(member), MetaOp::Remove(place)]));
     }
 
     /// Ends every subscription of a user who left: this session hears `left`, the others `closed`.
-    fn part(&mut self, origin: Origin) {
+    fn part(&mut self, origin: Origin, member: bool) {
         for (conn, hub) in self.roster.sessions_of(&origin.user) {
             self.roster.unsubscribe(conn);
             if conn != origin.conn {
                 self.links.say(hub, Item::Closed(conn, Closed::Left));
             }
         }
-        self.announce_member(&origin.user, "left");
+        if member {
+            self.announce_member(&origin.user, "left");
+        }
         self.settle(origin, Item::Left);
     }
 
     fn typing(&mut self, origin: Origin) {
         if !self.roster.is_subscribed(origin.conn) {
-            return self.refuse(origin, not_joined());
+            return self.settle(origin, |o| Item::Refused(o, not_joined()));
         }
-        if self.roster.may_type(origin.conn, self.time.now) {
+        if self.roster.may_type(&origin.user, self.time.now) {
             let frame = event("typing", Typing { channel: &self.name, user: &origin.user });
-            self.tell(frame, Some(origin.conn), None);
+            self.tell(frame, None, Some(origin.user.clone()));
         }
-        self.answer(origin, |o| Item::Answer(o, Answer::Ok));
+        self.settle(origin, |o| Item::Answer(o, Answer::Ok));
     }
 
     fn read(&mut self, origin: Origin, seq: Seq) {
         let seq = seq.min(self.seqs.head().seq);
         match self.roster.read(&origin.user, seq) {
-            None => self.refuse(origin, not_joined()),
-            Some(false) => self.answer(origin, |o| Item::Answer(o, Answer::Ok)),
-            Some(true) => {
+            None => self.settle(origin, |o| Item::Refused(o, not_joined())),
+            Some(before) if before >= seq => self.settle(origin, |o| Item::Answer(o, Answer::Ok)),
+            Some(before) => {
                 let op = MetaOp::Put(member_key(&self.name, &origin.user), membership(seq));
-                let job = self.job(Job::Read { origin, seq });
+                let job = self.job(Job::Read { origin, seq, before });
                 self.effects.push(Effect::Note(job, vec![op]));
             }
         }
@@ -220,7 +228,7 @@ impl State {
         let frame = event("read", ReadEvent { channel: &self.name, user: &origin.user, seq });
         self.tell(frame.clone(), None, Some(origin.user.clone()));
         self.effects.push(Effect::Aside(Arc::new(Aside::Read { user: origin.user.clone(), frame })));
-        self.answer(origin, |o| Item::Answer(o, Answer::Ok));
+        self.settle(origin, |o| Item::Answer(o, Answer::Ok));
     }
 
     fn watch(&mut self, origin: Origin) {
@@ -228,11 +236,12 @@ impl State {
         match self.roster.everyone(most) {
             Some(users) => {
                 self.roster.watch(&origin, true);
-                self.answer(origin, |o| Item::Answer(o, Answer::Users(users)));
+                self.settle(origin, |o| Item::Answer(o, Answer::Users(users)));
             }
             None => {
                 let why = format!("watch: expected a channel of at most {most} users");
-                self.refuse(origin, Problem::new(ErrorCode::TooLarge, why));
+                let problem = Problem::new(ErrorCode::TooLarge, why);
+                self.settle(origin, |o| Item::Refused(o, problem));
             }
         }
     }

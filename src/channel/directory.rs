@@ -102,6 +102,7 @@ impl Directory {
             let arbiter = &self.arbiters[(place / SHARDS) % self.arbiters.len()];
             let post = ChannelActor::start(channel.clone(), Arc::clone(&self.context), Arc::clone(self), arbiter);
             shard.insert(channel.clone(), Entry { post, sent: 0 });
+            self.context.metrics.channels_active.inc();
         }
         if let Some(entry) = shard.get_mut(channel) {
             entry.sent += 1;
@@ -123,14 +124,9 @@ impl Directory {
     pub(super) fn retire(&self, channel: &ChannelName, handled: u64) -> bool {
         let mut shard = self.shards[self.place(channel) % SHARDS].lock();
         let done = shard.get(channel).is_none_or(|entry| entry.sent == handled);
-        if done {
-            shard.remove(channel);
+        if done && shard.remove(channel).is_some() {
+            self.context.metrics.channels_active.dec();
         }
         done
-    }
-
-    /// How many channels are active.
-    pub fn active(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 }

@@ -16,6 +16,12 @@ struct Seat {
     hub: HubId,
     subscribed: bool,
     watching: bool,
+}
+
+/// A user who hears the channel.
+#[derive(Debug, Default)]
+struct Here {
+    sessions: usize,
     typed: Option<Moment>,
 }
 
@@ -23,9 +29,9 @@ struct Seat {
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     seats: HashMap<Conn, Seat>,
-    online: BTreeMap<UserName, usize>,
+    online: BTreeMap<UserName, Here>,
     hubs: HashMap<HubId, usize>,
-    watchers: usize,
+    watchers: HashMap<Conn, HubId>,
     members: BTreeMap<UserName, Seq>,
 }
 
@@ -46,19 +52,13 @@ impl Roster {
             return false;
         }
         *self.hubs.entry(origin.hub).or_default() += 1;
-        let sessions = self.online.entry(origin.user.clone()).or_default();
-        *sessions += 1;
-        *sessions == 1
+        let here = self.online.entry(origin.user.clone()).or_default();
+        here.sessions += 1;
+        here.sessions == 1
     }
 
     fn seat(&mut self, conn: Conn, user: &UserName, hub: HubId) -> &mut Seat {
-        self.seats.entry(conn).or_insert_with(|| Seat {
-            user: user.clone(),
-            hub,
-            subscribed: false,
-            watching: false,
-            typed: None,
-        })
+        self.seats.entry(conn).or_insert_with(|| Seat { user: user.clone(), hub, subscribed: false, watching: false })
     }
 
     /// Ends a session's subscription; false if it had none.
@@ -73,9 +73,9 @@ impl Roster {
                 self.hubs.remove(&seat.hub);
             }
         }
-        if let Some(count) = self.online.get_mut(&seat.user) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(here) = self.online.get_mut(&seat.user) {
+            here.sessions -= 1;
+            if here.sessions == 0 {
                 self.online.remove(&seat.user);
             }
         }
@@ -95,10 +95,11 @@ impl Roster {
             return;
         }
         let seat = self.seat(origin.conn, &origin.user, origin.hub);
-        match (std::mem::replace(&mut seat.watching, on), on) {
-            (false, true) => self.watchers += 1,
-            (true, false) => self.watchers -= 1,
-            _ => {}
+        seat.watching = on;
+        if on {
+            self.watchers.insert(origin.conn, origin.hub);
+        } else {
+            self.watchers.remove(&origin.conn);
         }
         self.vacate(origin.conn);
     }
@@ -106,9 +107,8 @@ impl Roster {
     /// A session is gone altogether.
     pub fn gone(&mut self, conn: Conn) {
         self.unsubscribe(conn);
-        if let Some(seat) = self.seats.remove(&conn) {
-            self.watchers -= usize::from(seat.watching);
-        }
+        self.seats.remove(&conn);
+        self.watchers.remove(&conn);
     }
 
     /// All sessions of a hub are gone.
@@ -135,9 +135,7 @@ impl Roster {
 
     /// Sessions that watch who comes, with their hubs.
     pub fn watchers(&self) -> impl Iterator<Item = (Conn, HubId)> {
-        let any = if self.watchers == 0 { None } else { Some(&self.seats) };
-        let watching = any.into_iter().flatten().filter(|(_, seat)| seat.watching);
-        watching.map(|(conn, seat)| (*conn, seat.hub))
+        self.watchers.iter().map(|(conn, hub)| (*conn, *hub))
     }
 
     /// A user's sessions that hear the channel, with their hubs.
@@ -168,21 +166,21 @@ impl Roster {
 
     /// Members and others who are here, or `None` if those are more than `most`.
     pub fn everyone(&self, most: usize) -> Option<Vec<UserName>> {
-        let mut names: Vec<UserName> = self.online.keys().cloned().collect();
-        if self.members.len() > most {
+        if self.online.len().max(self.members.len()) > most {
             return None;
         }
+        let mut names: Vec<UserName> = self.online.keys().cloned().collect();
         names.extend(self.members.keys().filter(|name| !self.online.contains_key(*name)).cloned());
         names.sort();
         (names.len() <= most).then_some(names)
     }
 
     /// Whether a typing user's event is passed on now.
-    pub fn may_type(&mut self, conn: Conn, now: Moment) -> bool {
-        let Some(seat) = self.seats.get_mut(&conn) else { return false };
-        let due = seat.typed.is_none_or(|then| now.since(then) >= TYPING_EVERY);
+    pub fn may_type(&mut self, user: &UserName, now: Moment) -> bool {
+        let Some(here) = self.online.get_mut(user) else { return false };
+        let due = here.typed.is_none_or(|then| now.since(then) >= TYPING_EVERY);
         if due {
-            seat.typed = Some(now);
+            here.typed = Some(now);
         }
         due
     }
@@ -196,16 +194,24 @@ impl Roster {
         self.members.entry(user).or_insert(read);
     }
 
-    pub fn dismiss(&mut self, user: &UserName) {
-        self.members.remove(user);
+    /// Ends a membership, and gives the read position that it had.
+    pub fn dismiss(&mut self, user: &UserName) -> Option<Seq> {
+        self.members.remove(user)
     }
 
-    /// Moves a member's read position forward; `None` if it is no member, false if it stays.
-    pub fn read(&mut self, user: &UserName, seq: Seq) -> Option<bool> {
+    /// Moves a member's read position forward, and gives the one before; `None` if it is no member.
+    pub fn read(&mut self, user: &UserName, seq: Seq) -> Option<Seq> {
         let position = self.members.get_mut(user)?;
-        let moves = seq > *position;
-        *position = (*position).max(seq);
-        Some(moves)
+        let before = *position;
+        *position = before.max(seq);
+        Some(before)
+    }
+
+    /// Takes a move of a read position back that could not be kept, unless it moved on since.
+    pub fn unread(&mut self, user: &UserName, seq: Seq, before: Seq) {
+        if let Some(position) = self.members.get_mut(user).filter(|position| **position == seq) {
+            *position = before;
+        }
     }
 
     pub fn members(&self) -> &BTreeMap<UserName, Seq> {
@@ -252,8 +258,8 @@ mod tests {
         let ann = UserName::parse("ann").unwrap();
         assert_eq!(roster.read(&ann, 3), None);
         roster.admit(ann.clone(), 2);
-        assert_eq!(roster.read(&ann, 3), Some(true));
-        assert_eq!(roster.read(&ann, 1), Some(false));
+        assert_eq!(roster.read(&ann, 3), Some(2));
+        assert_eq!(roster.read(&ann, 1), Some(3));
         assert_eq!(roster.members()[&ann], 3);
     }
 

@@ -3,7 +3,7 @@
 //! While one append is in flight, what arrives waits and becomes the next batch. A failed append leaves no hole, for
 //! its numbers were only peeked at. Receipts can be had from [`Sequencer::committed`] alone.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::messages::{Draft, Origin};
 use crate::model::{Key, MAX_SEQ, Message, Seq, UserName, Wall};
@@ -48,11 +48,13 @@ pub(super) struct Sequencer {
     head: Head,
     in_flight: Vec<(Message, Waiting)>,
     waiting: VecDeque<Waiting>,
+    /// The keys of all that are in flight or wait.
+    keys: HashSet<(UserName, Key)>,
 }
 
 impl Sequencer {
     pub fn new(head: Head) -> Self {
-        Self { head, in_flight: Vec::new(), waiting: VecDeque::new() }
+        Self { head, in_flight: Vec::new(), waiting: VecDeque::new(), keys: HashSet::new() }
     }
 
     /// Where the log ends, as far as it was acknowledged.
@@ -72,6 +74,9 @@ impl Sequencer {
 
     /// Lets `origin` share the fate of the same publish, if it waits here.
     pub fn join_twin(&mut self, origin: &Origin, key: &Key) -> bool {
+        if !self.keys.contains(&(origin.user.clone(), key.clone())) {
+            return false;
+        }
         let in_flight = self.in_flight.iter_mut().map(|(_, waiting)| waiting);
         let found = in_flight.chain(&mut self.waiting).find(|waiting| waiting.is(&origin.user, key));
         found.map(|waiting| waiting.twins.push(origin.clone())).is_some()
@@ -79,6 +84,9 @@ impl Sequencer {
 
     /// Takes a publish.
     pub fn offer(&mut self, origin: Origin, draft: Box<Draft>) {
+        if let Some(key) = &draft.publish.key {
+            self.keys.insert((origin.user.clone(), key.clone()));
+        }
         self.waiting.push_back(Waiting { draft, origin, twins: Vec::new() });
     }
 
@@ -110,18 +118,29 @@ impl Sequencer {
     /// The append in flight succeeded, and the log ends at `head` now.
     pub fn committed(&mut self, head: Head) -> Vec<Committed> {
         self.head = head;
-        let done = std::mem::take(&mut self.in_flight).into_iter();
+        let done = self.land().into_iter();
         done.map(|(message, Waiting { origin, twins, .. })| Committed { message, origin, twins }).collect()
+    }
+
+    fn land(&mut self) -> Vec<(Message, Waiting)> {
+        let landed = std::mem::take(&mut self.in_flight);
+        for (message, waiting) in &landed {
+            if let Some(key) = &message.key {
+                self.keys.remove(&(waiting.origin.user.clone(), key.clone()));
+            }
+        }
+        landed
     }
 
     /// The append in flight was not taken: whom to tell.
     pub fn refused(&mut self) -> Vec<Origin> {
-        std::mem::take(&mut self.in_flight).into_iter().flat_map(|(_, waiting)| waiting.into_origins()).collect()
+        self.land().into_iter().flat_map(|(_, waiting)| waiting.into_origins()).collect()
     }
 
     /// Nothing that waits can be taken: whom to tell.
     pub fn abandon(&mut self) -> Vec<Origin> {
         let mut all = self.refused();
+        self.keys.clear();
         all.extend(std::mem::take(&mut self.waiting).into_iter().flat_map(Waiting::into_origins));
         all
     }

@@ -10,7 +10,7 @@ use super::dedup::{Keys, Used};
 use super::lanes::Lanes;
 use super::links::Links;
 use super::messages::{Action, Batch, Closed, Item, Origin};
-use super::resume::{FIRST_MAX, Kept};
+use super::resume::Kept;
 use super::roster::Roster;
 use super::sequencer::Sequencer;
 use super::step::{Effect, Input, Job, Loaded, Settings, Time};
@@ -32,6 +32,9 @@ pub(super) enum Phase {
     Absent,
     Ready,
 }
+
+/// How long a channel that began anew waits for the hubs' reports, in milliseconds.
+const ATTACH_MS: u64 = 5000;
 
 /// One channel.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl State {
             awaited: HashSet::new(),
             held: VecDeque::new(),
             seqs: Sequencer::new(blank),
-            window: Window::new(settings.window.max(FIRST_MAX as usize)),
+            window: Window::new(settings.window),
             keys: Keys::new(settings.dedup_window, 1),
             roster: Roster::default(),
             links: Links::default(),
@@ -90,7 +93,7 @@ impl State {
         self.time = time;
         self.awaited = hubs.into_iter().collect();
         self.effects.push(Effect::Report);
-        self.effects.push(Effect::Later(1000, Input::AttachOver));
+        self.effects.push(Effect::Later(ATTACH_MS, Input::AttachOver));
         self.load();
         self.finish()
     }
@@ -109,7 +112,7 @@ impl State {
             Input::Loaded(Ok(Some(loaded))) => self.loaded(loaded),
             Input::Loaded(Ok(None)) => self.absent(),
             Input::Loaded(Err(error)) => self.not_loaded(&error.to_string()),
-            Input::Created(Ok(head)) => self.loaded(Loaded { head, newest: Vec::new(), members: Vec::new() }),
+            Input::Created(Ok(head)) => self.loaded(Loaded::empty(head, self.settings)),
             Input::Created(Err(error)) => self.not_loaded(&error.to_string()),
             Input::Appended(result) => self.appended(result),
             Input::Found(job, result) => {
@@ -142,6 +145,9 @@ impl State {
         self.time = time;
         subscribers.into_iter().for_each(|subscriber| self.roster.attach(hub, subscriber));
         self.awaited.remove(&hub);
+        if self.phase == Phase::New {
+            self.load();
+        }
         self.open();
         self.finish()
     }
@@ -178,6 +184,11 @@ impl State {
             && self.jobs.is_empty()
             && self.seqs.is_idle()
             && !self.activity_waits
+    }
+
+    /// Whether there is nothing here that anyone could come back to.
+    pub fn is_absent(&self) -> bool {
+        self.phase != Phase::Ready && self.is_idle()
     }
 
     /// The log as far as it is kept.
@@ -217,14 +228,10 @@ impl State {
     }
 
     fn loaded(&mut self, loaded: Loaded) {
-        let Loaded { head, newest, members } = loaded;
+        let Loaded { head, window, keys, members } = loaded;
         let before = self.seqs.head().epoch.clone();
-        self.window = Window::new(self.settings.window.max(FIRST_MAX as usize));
-        self.keys = Keys::new(self.settings.dedup_window, newest.first().map_or(head.seq + 1, |oldest| oldest.seq));
-        for message in newest {
-            self.keys.note(message.seq, message.at, &message.from, message.key.as_ref());
-            self.window.push(message);
-        }
+        self.window = window;
+        self.keys = keys;
         if before.0.is_empty() {
             // Later on, what is known here is newer than what was read.
             members.into_iter().for_each(|(user, read)| self.roster.admit(user, read));

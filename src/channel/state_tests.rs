@@ -234,12 +234,13 @@ impl World {
     }
 
     fn loaded(&self) -> Loaded {
-        let newest = self.log.len().saturating_sub(4);
-        Loaded {
-            head: self.head(),
-            newest: self.log[newest..].iter().map(|message| Arc::new(Posted::new(&name(), message))).collect(),
-            members: self.members.iter().map(|user| (user.clone(), 0)).collect(),
-        }
+        let before = self.log.len().saturating_sub(4) as Seq;
+        let mut loaded = Loaded::empty(Head { seq: before, ..self.head() }, SETTINGS);
+        let newest = self.log.iter().filter(|message| message.seq > before);
+        newest.for_each(|message| loaded.note(Arc::new(Posted::new(&name(), message))));
+        loaded.head = self.head();
+        loaded.members = self.members.iter().map(|user| (user.clone(), 0)).collect();
+        loaded
     }
 
     fn ack(&mut self, id: u32) {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::dedup::Keys;
 use super::messages::{Aside, Batch, Draft, Origin};
+use super::window::Window;
 use crate::model::{HubId, Key, Message, Moment, Seq, UserName, Wall};
 use crate::protocol::{Posted, Start};
 use crate::store::{AppendError, Head, MetaOp, ReadError, WriteError};
@@ -29,8 +31,23 @@ pub(super) struct Time {
 #[derive(Debug)]
 pub struct Loaded {
     pub(super) head: Head,
-    pub(super) newest: Vec<Arc<Posted>>,
+    pub(super) window: Window,
+    pub(super) keys: Keys,
     pub(super) members: Vec<(UserName, Seq)>,
+}
+
+impl Loaded {
+    /// A log of which nothing was read yet: its messages are noted from the one that follows `head.seq` on.
+    pub(super) fn empty(head: Head, settings: Settings) -> Self {
+        let keys = Keys::new(settings.dedup_window, head.seq + 1);
+        Self { window: Window::new(settings.window), keys, head, members: Vec::new() }
+    }
+
+    /// Takes note of the log's next message.
+    pub(super) fn note(&mut self, message: Arc<Posted>) {
+        self.keys.note(message.seq, message.at, &message.from, message.key.as_ref());
+        self.window.push(message);
+    }
 }
 
 /// What comes back from outside.
@@ -82,6 +99,6 @@ pub(super) enum Effect {
 pub(super) enum Job {
     Publish { origin: Origin, draft: Box<Draft>, to: Seq },
     Join { origin: Origin, start: Start },
-    Leave { origin: Origin },
-    Read { origin: Origin, seq: Seq },
+    Leave { origin: Origin, read: Seq },
+    Read { origin: Origin, seq: Seq, before: Seq },
 }

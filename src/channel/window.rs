@@ -3,30 +3,38 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::resume::FIRST_MAX;
 use crate::model::{Hour, Seq};
 use crate::protocol::Posted;
+
+/// How many bytes a window holds, beyond its newest message: what is missing can be had from the log.
+const BYTES_MAX: usize = 1024 * 1024;
 
 /// At most `capacity` of the newest messages, without a hole.
 #[derive(Debug)]
 pub(super) struct Window {
     messages: VecDeque<Arc<Posted>>,
     capacity: usize,
+    bytes: usize,
 }
 
 impl Window {
+    /// One that holds `capacity` messages, and as many as a first visit shows at least.
     pub fn new(capacity: usize) -> Self {
-        Self { messages: VecDeque::new(), capacity }
+        Self { messages: VecDeque::new(), capacity: capacity.max(FIRST_MAX as usize), bytes: 0 }
     }
 
     /// Takes the next message; one that does not follow the last starts the window afresh.
     pub fn push(&mut self, message: Arc<Posted>) {
         if self.messages.back().is_some_and(|last| last.seq + 1 != message.seq) {
             self.messages.clear();
+            self.bytes = 0;
         }
-        if self.messages.len() == self.capacity {
-            self.messages.pop_front();
-        }
+        self.bytes += message.frame.len();
         self.messages.push_back(message);
+        while self.messages.len() > self.capacity || (self.bytes > BYTES_MAX && self.messages.len() > 1) {
+            self.bytes -= self.messages.pop_front().map_or(0, |oldest| oldest.frame.len());
+        }
     }
 
     /// Everything from `from` on, if all of it is here.
@@ -69,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_window_holds_what_a_plain_list_would(capacity in 1usize..8, count in 0u64..20, from in 0u64..25) {
+        fn the_window_holds_what_a_plain_list_would(capacity in 50usize..58, count in 0u64..80, from in 0u64..90) {
             let mut window = Window::new(capacity);
             let mut all: Vec<Seq> = Vec::new();
             for seq in 1..=count {

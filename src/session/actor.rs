@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::cell::{Cell, Shared, draining};
 use super::machine::{Desk, Effect, Machine, Rules};
+use super::pending::ANSWER_WITHIN;
 use super::queries;
 use super::rate::Rate;
 use super::worker::Worker;
@@ -33,8 +34,6 @@ pub struct Session {
     pub(super) worker: Rc<Worker>,
     bearer: Option<String>,
     rate: Rate,
-    /// When the registry was last told that the client was heard from.
-    reported: Moment,
     /// Whether a timer looks after overdue commands.
     timed: bool,
 }
@@ -65,7 +64,6 @@ impl Session {
             worker: Rc::clone(worker),
             bearer,
             rate: Rate::new(&config.rates),
-            reported: now,
             timed: false,
         };
         actix::spawn(ctx.into_future(session));
@@ -95,6 +93,10 @@ impl Session {
     fn perform(&mut self, effect: Effect, now: Moment, ctx: &mut Ctx<Self>) {
         match effect {
             Effect::Say(frame) => self.cell.borrow_mut().send(frame, now),
+            Effect::Bad(frame) => {
+                self.worker.app.context.metrics.bad_frames.inc();
+                self.cell.borrow_mut().send(frame, now);
+            }
             Effect::Pong(id) => {
                 let pong = reply("pong", Some(&id), json!({ "now": clock::wall() }));
                 self.cell.borrow_mut().send(pong, now);
@@ -145,20 +147,25 @@ impl Session {
     /// Finds out who says hello. What the client sends meanwhile waits.
     fn greet(&mut self, id: Option<String>, hello: Hello, ctx: &mut Ctx<Self>) {
         let app = Arc::clone(&self.worker.app);
-        let token = hello.token.or_else(|| self.bearer.take());
+        let client = hello.client;
+        let token = hello.token.or_else(|| self.bearer.clone());
         let found = async move {
             if app.is_draining() {
                 return Err(AuthError::Unavailable("the server is stopping".into()));
             }
-            match token {
-                Some(token) => app.guests.return_with(&token, clock::wall()).await,
-                None => app.guests.arrive(hello.guest.as_deref(), clock::wall()).await,
-            }
+            let found = async {
+                match token {
+                    Some(token) => app.guests.return_with(&token, clock::wall()).await,
+                    None => app.guests.arrive(hello.guest.as_deref(), clock::wall()).await,
+                }
+            };
+            let late = || AuthError::Unavailable("the store gave no answer in time".into());
+            tokio::time::timeout(ANSWER_WITHIN, found).await.unwrap_or_else(|_| Err(late()))
         };
-        ctx.wait(found.into_actor(self).map(move |found, session, _| session.greeted(id, found)));
+        ctx.wait(found.into_actor(self).map(move |found, session, _| session.greeted(id, client, found)));
     }
 
-    fn greeted(&mut self, id: Option<String>, found: Result<Identity, AuthError>) {
+    fn greeted(&mut self, id: Option<String>, client_name: Option<String>, found: Result<Identity, AuthError>) {
         let now = clock::moment();
         let identity = match found {
             Ok(identity) => identity,
@@ -185,13 +192,15 @@ impl Session {
             features: &[],
             limits: app.limits(),
         };
+        let client = client_name.as_deref().unwrap_or("a client");
+        log::debug!("session {} of {}: {client} at {} says hello", cell.sid, identity.user, cell.address);
         let frame = match &id {
             Some(id) => reply("welcome", Some(id), welcome),
             None => event("welcome", welcome),
         };
         cell.user = Some(identity.user.clone());
         cell.heard = now;
-        self.reported = now;
+        cell.reported = now;
         self.machine.welcome(identity.user.clone());
         app.registry.send(RegistryIn::Up { hub: self.worker.id, seen: seen(&cell, &identity.user) });
         self.worker.hub.send(HubIn::Arrived(cell.conn, identity.user));
@@ -218,14 +227,11 @@ impl Session {
         }
     }
 
-    /// Tells the registry that the client was heard from, if it was since last time.
+    /// Tells the registry that the client was heard from.
     fn beat(&mut self) {
         let cell = self.cell.borrow();
         let Some(user) = self.machine.user().filter(|_| cell.over().is_none()) else { return };
-        if cell.heard > self.reported {
-            self.reported = cell.heard;
-            self.worker.app.registry.send(RegistryIn::Beat { hub: self.worker.id, seen: seen(&cell, user) });
-        }
+        self.worker.app.registry.send(RegistryIn::Beat { hub: self.worker.id, seen: seen(&cell, user) });
     }
 
     /// The session has ended: everybody who knows of it is told.
@@ -243,7 +249,7 @@ impl Session {
             app.registry.send(RegistryIn::Down { user: user.clone(), conn: cell.conn, reason });
             app.context.metrics.sessions.dec();
         }
-        self.worker.hub.send(HubIn::Gone(cell.conn));
+        self.worker.hub.send(HubIn::Gone(cell.conn, cell.user.clone()));
         ctx.stop();
     }
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::hub::State;
+use super::machine::WATCHED_MAX;
 use super::pending::{Seen, What};
 use super::queries::{self, UNREAD_MAX};
+use super::watches::Source;
 use super::{HubIn, SessionIn};
-use crate::channel::{Aside, ChannelIn, Closed, Item, Joined, Origin};
+use crate::channel::{Answer, Aside, ChannelIn, Closed, Item, Joined, Origin};
 use crate::clock;
 use crate::metrics::Outcome;
 use crate::model::{ChannelName, Conn, Seq, UserName};
@@ -82,14 +84,27 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
                 state.with_cell(*conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
             }
         }
-        Item::Answer(origin, answer) => state.with_cell(origin.conn, |cell, _| {
-            cell.borrow().session.send(SessionIn::Answer(origin.ticket, answer));
-        }),
+        Item::Answer(origin, answer) => {
+            let watches = matches!(answer, Answer::Users(_));
+            if watches && !lives(state, origin.conn) {
+                return state.worker.app.directory.send(channel, ChannelIn::Gone(origin.conn));
+            }
+            if watches {
+                // From here on the channel is told when the session ends.
+                state.watches.add(origin.conn, &Some(channel.clone()), []);
+            }
+            state.with_cell(origin.conn, |cell, _| {
+                cell.borrow().session.send(SessionIn::Answer(origin.ticket, answer));
+            });
+        }
+        Item::Watch(conn, _) if !lives(state, conn) => {
+            state.worker.app.directory.send(channel, ChannelIn::Gone(conn));
+        }
         Item::Watch(conn, user) => {
-            state.watches.add(conn, &Some(channel.clone()), [user.clone()]);
-            let asker = Asker { conn, ticket: 0 };
-            let ask = RegistryIn::Ask { hub: state.worker.id, asker, users: vec![user], watch: true };
-            state.worker.app.registry.send(ask);
+            if state.watches.count(conn) < WATCHED_MAX {
+                watch(state, conn, &Some(channel.clone()), vec![user.clone()]);
+                ask_registry(state, conn, 0, vec![user], true);
+            }
         }
         Item::Messages(_) | Item::Joined(..) => {}
     }
@@ -121,23 +136,18 @@ pub(super) fn pass_on(state: &State, aside: &Aside) {
         Aside::Activity { channel, epoch, head, from, members } => {
             let hears = |conn: &Conn| state.feeds.get(channel).is_some_and(|feed| feed.hears(*conn));
             for (user, read) in members {
-                for conn in state.by_user.get(user).into_iter().flatten().filter(|conn| !hears(conn)) {
+                let theirs = state.by_user.get(user).into_iter().flatten();
+                let conns: Vec<Conn> = theirs.filter(|conn| !hears(conn)).copied().collect();
+                if !conns.is_empty() {
                     let base = json!({ "channel": channel, "epoch": epoch, "head": head, "from": from });
-                    count_unread(state, *conn, channel, user, *read, base);
+                    count_unread(state, conns, channel, user, *read, base);
                 }
             }
         }
     }
 }
 
-fn count_unread(
-    state: &State,
-    conn: Conn,
-    channel: &ChannelName,
-    user: &UserName,
-    read: Seq,
-    mut base: serde_json::Value,
-) {
+fn count_unread(state: &State, conns: Vec<Conn>, channel: &ChannelName, user: &UserName, read: Seq, mut base: Value) {
     let context = &state.worker.app.context;
     let (log, hub) = (Arc::clone(&context.log), state.worker.hub.clone());
     let (channel, user) = (channel.clone(), user.clone());
@@ -148,8 +158,44 @@ fn count_unread(
     actix::spawn(async move {
         let Ok(unread) = counted.await else { return };
         base["unread"] = unread.into();
-        hub.send(HubIn::Activity { conn, channel, frame: event("activity", base) });
+        hub.send(HubIn::Activity { conns, channel, frame: event("activity", base) });
     });
+}
+
+fn lives(state: &State, conn: Conn) -> bool {
+    state.worker.cell(conn).is_some_and(|cell| cell.borrow().over().is_none())
+}
+
+fn watch(state: &mut State, conn: Conn, source: &Source, users: Vec<UserName>) {
+    state.watches.add(conn, source, users);
+    let watched = state.watches.count(conn);
+    state.with_cell(conn, |cell, _| cell.borrow_mut().watched = watched);
+}
+
+fn ask_registry(state: &State, conn: Conn, ticket: u64, users: Vec<UserName>, watch: bool) {
+    let asker = Asker { conn, ticket };
+    state.worker.app.registry.send(RegistryIn::Ask { hub: state.worker.id, asker, users, watch });
+}
+
+/// A session asks how users are. One that is to watch them is entered before the registry is asked: no `Forget` of
+/// another session can fall in between, and nothing that changes from then on is missed.
+pub(super) fn ask(state: &mut State, conn: Conn, ticket: u64, users: Vec<UserName>) {
+    if !lives(state, conn) {
+        return;
+    }
+    let Some(cell) = state.worker.cell(conn) else { return };
+    let what = cell.borrow().pending.get(ticket).map(|waiting| waiting.what.clone());
+    match what {
+        Some(What::Watch(watching)) => {
+            watch(state, conn, &None, watching.users);
+            if let Some((channel, present)) = watching.channel {
+                watch(state, conn, &Some(channel), present);
+            }
+            ask_registry(state, conn, ticket, users, true);
+        }
+        Some(What::Presence(_)) => ask_registry(state, conn, ticket, users, false),
+        _ => {}
+    }
 }
 
 /// Deals with what the registry says.
@@ -194,8 +240,8 @@ fn report(state: &State, incarnation: u64) {
     state.worker.app.registry.send(RegistryIn::Report { hub: state.worker.id, incarnation, sessions, interest });
 }
 
-/// The registry has answered: in this same step the session begins to hear what changes, so that nothing lies between.
-fn answer(state: &mut State, asker: Asker, rows: Vec<Row>) {
+/// The registry has answered.
+fn answer(state: &State, asker: Asker, rows: Vec<Row>) {
     let Some(cell) = state.worker.cell(asker.conn) else { return };
     let mut cell = cell.borrow_mut();
     if asker.ticket == 0 {
@@ -205,14 +251,7 @@ fn answer(state: &mut State, asker: Asker, rows: Vec<Row>) {
     let Some(waiting) = cell.settle(asker.ticket) else { return };
     let (kind, rows) = match &waiting.what {
         What::Presence(seen) => ("presence", completed(rows, seen)),
-        What::Watch(watching) => {
-            state.watches.add(asker.conn, &None, watching.users.iter().cloned());
-            if let Some((channel, present)) = &watching.channel {
-                state.watches.add(asker.conn, &Some(channel.clone()), present.iter().cloned());
-            }
-            cell.watched = state.watches.count(asker.conn);
-            ("watching", completed(rows, &watching.seen))
-        }
+        What::Watch(watching) => ("watching", completed(rows, &watching.seen)),
         _ => return,
     };
     queries::say(&mut cell, &waiting, kind, json!({ "users": rows }));

@@ -38,8 +38,11 @@ impl State {
             } else if stuck {
                 cell.end(CloseCode::TooSlow, None, Reason::Disconnected, now);
                 cell.cut();
-            } else if cell.conn.count % SLOTS == self.slot && cell.user.is_some() {
-                cell.session.send(SessionIn::Beat);
+            } else if cell.turn % SLOTS == self.slot && cell.user.is_some() {
+                if cell.heard > cell.reported {
+                    cell.reported = cell.heard;
+                    cell.session.send(SessionIn::Beat);
+                }
                 cell.ping(now);
                 if let Some(pulse) = self.pulse(cell.conn) {
                     cell.send(pulse, now);

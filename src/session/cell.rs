@@ -8,6 +8,7 @@ use std::task::Waker;
 use super::outbox::Outbox;
 use super::pending::{Pending, Waiting};
 use super::{SessionIn, Wire};
+use crate::clock;
 use crate::model::{ChannelName, Conn, Moment, Secret, Sid, UserName};
 use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
@@ -43,6 +44,10 @@ pub struct Cell {
     pub wants_room: bool,
     /// When its client was last heard from.
     pub heard: Moment,
+    /// When the registry was last told so.
+    pub reported: Moment,
+    /// Which of its worker's sessions it is, in the order in which they came.
+    pub turn: u64,
     /// The actor.
     pub session: Post<SessionIn>,
     wire: Option<Rc<dyn Wire>>,
@@ -88,6 +93,8 @@ impl Cell {
             watched: 0,
             wants_room: false,
             heard: now,
+            reported: now,
+            turn: 0,
             session,
             wire: None,
             woken: false,
@@ -160,8 +167,14 @@ impl Cell {
         }
         self.over = Some(Over { code, since: now });
         let problem = problem.or_else(|| code.error().map(|error| Problem::new(error, words(code))));
-        let last = problem.map(|problem| Problem { close: Some(code), ..problem }.frame(None));
-        self.outbox.close(code, last, code == CloseCode::TooSlow, now);
+        let last = problem.map(|problem| {
+            let later =
+                problem.retry_after_ms.or_else(|| (code == CloseCode::Later).then(|| 1000 + clock::jitter(4000)));
+            Problem { close: Some(code), retry_after_ms: later, ..problem }.frame(None)
+        });
+        let broken = [CloseCode::ProtocolError, CloseCode::Unsupported, CloseCode::BadText, CloseCode::TooBig];
+        let discard = code == CloseCode::TooSlow || broken.contains(&code);
+        self.outbox.close(code, last, discard, now);
         self.session.send(SessionIn::Over(reason));
         self.wake();
     }

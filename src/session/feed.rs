@@ -4,7 +4,7 @@
 //! anything goes out. A session that is behind is not delivered to, and nothing is buffered for it: it pulls pages until
 //! it stands at `next`, and goes live in that same step.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::channel::{Batch, Item, Joined, Origin, Subscriber};
@@ -46,14 +46,18 @@ pub(super) enum Step {
     Acked { life: u64 },
 }
 
+/// How many bytes of a replay a session has room for now.
+pub(super) type Room<'a> = &'a dyn Fn(Conn) -> usize;
+
 /// One channel's stream, and who hears it here.
 #[derive(Debug)]
 pub(super) struct Feed {
     next: Seq,
     subs: HashMap<Conn, Sub>,
-    live: Vec<Conn>,
+    live: HashSet<Conn>,
     queue: VecDeque<Entry>,
-    filling: bool,
+    /// The first place of what is being read because the feed was not handed it.
+    filling: Option<Seq>,
 }
 
 #[derive(Debug)]
@@ -69,12 +73,12 @@ enum Entry {
 impl Feed {
     /// A feed of which nothing was heard yet.
     pub fn new() -> Self {
-        Self { next: 0, subs: HashMap::new(), live: Vec::new(), queue: VecDeque::new(), filling: false }
+        Self { next: 0, subs: HashMap::new(), live: HashSet::new(), queue: VecDeque::new(), filling: None }
     }
 
     /// Whether it can be forgotten.
     pub fn is_empty(&self) -> bool {
-        self.subs.is_empty() && self.queue.is_empty() && !self.filling
+        self.subs.is_empty() && self.queue.is_empty() && self.filling.is_none()
     }
 
     /// Whether a session hears the channel here.
@@ -93,10 +97,10 @@ impl Feed {
     }
 
     /// Takes the next part of the channel's stream.
-    pub fn batch(&mut self, batch: Batch, out: &mut Vec<Step>) {
+    pub fn batch(&mut self, batch: Batch, room: Room<'_>, out: &mut Vec<Step>) {
         self.queue.extend(batch.items.into_iter().map(Entry::Item));
         self.queue.push_back(Entry::End { life: batch.life, head: batch.head });
-        self.go_on(out);
+        self.go_on(room, out);
     }
 
     /// The channel began anew: what it said last and was not dealt with is void.
@@ -104,9 +108,12 @@ impl Feed {
         self.queue.clear();
     }
 
-    /// What the feed was not handed has been read.
-    pub fn filled(&mut self, messages: Arc<[Arc<Posted>]>, out: &mut Vec<Step>) {
-        self.filling = false;
+    /// What the feed was not handed has been read, from `from` on.
+    pub fn filled(&mut self, from: Seq, messages: Arc<[Arc<Posted>]>, room: Room<'_>, out: &mut Vec<Step>) {
+        if self.filling != Some(from) {
+            return;
+        }
+        self.filling = None;
         if messages.first().is_some_and(|first| first.seq == self.next) {
             self.deliver(&messages, out);
         } else {
@@ -116,26 +123,26 @@ impl Feed {
                 out.push(Step::Lost(conn));
             }
         }
-        self.go_on(out);
+        self.go_on(room, out);
     }
 
     /// What the feed was not handed could not be read: it has to be tried again.
     pub fn not_filled(&mut self) {
-        self.filling = false;
+        self.filling = None;
     }
 
     /// Goes on where it can.
-    pub fn go_on(&mut self, out: &mut Vec<Step>) {
-        while !self.filling {
+    pub fn go_on(&mut self, room: Room<'_>, out: &mut Vec<Step>) {
+        while self.filling.is_none() {
             let Some(entry) = self.queue.pop_front() else { return };
             if let Some((from, to)) = self.missing_before(&entry) {
                 self.queue.push_front(entry);
-                self.filling = true;
+                self.filling = Some(from);
                 out.push(Step::Fill { from, to });
                 return;
             }
             match entry {
-                Entry::Item(item) => self.item(item, out),
+                Entry::Item(item) => self.item(item, room, out),
                 Entry::End { life, head } => {
                     if self.live.is_empty() && !self.subs.is_empty() {
                         self.next = self.next.max(head + 1);
@@ -161,10 +168,10 @@ impl Feed {
         (upto >= self.next).then_some((self.next, upto))
     }
 
-    fn item(&mut self, item: Item, out: &mut Vec<Step>) {
+    fn item(&mut self, item: Item, room: Room<'_>, out: &mut Vec<Step>) {
         match item {
             Item::Messages(messages) => self.deliver(&messages, out),
-            Item::Joined(origin, joined) => self.join(origin, joined, out),
+            Item::Joined(origin, joined) => self.join(origin, joined, room, out),
             Item::Left(ref origin) => {
                 let conn = origin.conn;
                 self.remove(conn);
@@ -207,7 +214,7 @@ impl Feed {
         }
     }
 
-    fn join(&mut self, origin: Origin, mut joined: Joined, out: &mut Vec<Step>) {
+    fn join(&mut self, origin: Origin, mut joined: Joined, room: Room<'_>, out: &mut Vec<Step>) {
         let conn = origin.conn;
         let stands = self.subs.get(&conn).map(|sub| sub.behind.as_ref().map_or(self.next, |behind| behind.next));
         let next = if joined.stood { stands.unwrap_or(joined.next) } else { joined.next };
@@ -216,7 +223,16 @@ impl Feed {
             // Nobody here is owed anything: the feed goes on where the channel stands.
             self.next = self.next.max(joined.head + 1);
         }
-        let page: Arc<[Arc<Posted>]> = std::mem::take(&mut joined.page).into_iter().filter(|m| m.seq >= next).collect();
+        let mut left = room(conn);
+        let fits = |message: &Arc<Posted>| {
+            let size = message.frame.len();
+            let fits = size <= left;
+            left = left.saturating_sub(size);
+            fits
+        };
+        let page = std::mem::take(&mut joined.page).into_iter().filter(|message| message.seq >= next);
+        // What does not fit is pulled when there is room.
+        let page: Arc<[Arc<Posted>]> = page.take_while(fits).collect();
         let upto = page.last().map_or(next, |last| last.seq + 1);
         let whole = page.first().is_none_or(|first| first.seq == next);
         let user = origin.user.clone();
@@ -229,7 +245,7 @@ impl Feed {
         if behind.is_some() {
             out.push(Step::Pull { conn, from: reached, to: self.next - 1 });
         } else {
-            self.live.push(conn);
+            self.live.insert(conn);
         }
         self.subs.insert(conn, Sub { user, behind, pulsed: self.next.saturating_sub(1) });
     }
@@ -252,7 +268,7 @@ impl Feed {
         out.push(Step::Push(conn, page));
         if behind.next >= self.next {
             sub.behind = None;
-            self.live.push(conn);
+            self.live.insert(conn);
         } else {
             // The feed went on meanwhile, and nothing else may ever come to remind it of this session.
             behind.reading = true;
@@ -281,9 +297,7 @@ impl Feed {
 
     /// A session stops hearing; false if it did not.
     pub fn remove(&mut self, conn: Conn) -> bool {
-        if let Some(at) = self.live.iter().position(|live| *live == conn) {
-            self.live.swap_remove(at);
-        }
+        self.live.remove(&conn);
         let had = self.subs.remove(&conn).is_some();
         if self.subs.is_empty() {
             // Whoever comes next begins where the channel stands then.

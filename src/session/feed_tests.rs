@@ -37,18 +37,21 @@ struct World {
     reads: Vec<(Option<Conn>, Seq, Seq)>,
     acked: usize,
     sent: usize,
+    /// For how many bytes of a replay there is room.
+    room: usize,
 }
 
 impl World {
     fn new() -> Self {
-        Self { feed: Feed::new(), head: 0, heard: BTreeMap::new(), reads: Vec::new(), acked: 0, sent: 0 }
+        Self { feed: Feed::new(), head: 0, heard: BTreeMap::new(), reads: Vec::new(), acked: 0, sent: 0, room: 9999 }
     }
 
     fn send(&mut self, items: Vec<Item>) {
         self.sent += 1;
         let channel = ChannelName::stored("a").unwrap();
         let mut out = Vec::new();
-        self.feed.batch(Batch { channel, life: 1, head: self.head, crowd: None, items }, &mut out);
+        let room = self.room;
+        self.feed.batch(Batch { channel, life: 1, head: self.head, crowd: None, items }, &|_| room, &mut out);
         self.carry(out);
     }
 
@@ -91,7 +94,7 @@ impl World {
         let mut out = Vec::new();
         match who {
             Some(conn) => self.feed.page(conn, from, part, &mut out),
-            None => self.feed.filled(part, &mut out),
+            None => self.feed.filled(from, part, &|_| self.room, &mut out),
         }
         self.carry(out);
     }
@@ -109,6 +112,7 @@ enum Op {
     Leave(u64),
     Read(usize, u64),
     PutOff(u64),
+    Room(usize),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -120,6 +124,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0u64..4).prop_map(Op::Leave),
         4 => (any::<usize>(), 1u64..6).prop_map(|(a, b)| Op::Read(a, b)),
         1 => (0u64..4).prop_map(Op::PutOff),
+        1 => (0usize..1000).prop_map(Op::Room),
     ]
 }
 
@@ -143,6 +148,7 @@ proptest! {
                 Op::Leave(count) => world.send(vec![Item::Left(World::origin(count))]),
                 Op::Read(which, most) if !world.reads.is_empty() => world.read(which, most),
                 Op::Read(..) => {}
+                Op::Room(bytes) => world.room = bytes,
                 Op::PutOff(count) => {
                     if let Some(at) = world.reads.iter().position(|read| read.0 == Some(conn(count))) {
                         world.reads.remove(at);
@@ -174,7 +180,7 @@ fn a_session_whose_messages_were_trimmed_away_is_told() {
         Joined { epoch: Epoch("e".into()), head: 9, first: 1, next: 2, gap: false, stood: false, page: Vec::new() };
     let channel = ChannelName::stored("a").unwrap();
     let items = vec![Item::Joined(World::origin(1), joined)];
-    feed.batch(Batch { channel, life: 1, head: 9, crowd: None, items }, &mut out);
+    feed.batch(Batch { channel, life: 1, head: 9, crowd: None, items }, &|_| 9999, &mut out);
     out.clear();
     feed.page(conn(1), 2, page(5, 9), &mut out);
     assert!(matches!(out[..], [Step::Lost(lost)] if lost == conn(1)));
@@ -193,7 +199,7 @@ fn an_event_goes_to_everyone_but_the_one_that_it_is_not_for() {
     let event = Item::Event { frame: "{}".into(), not: Some(conn(1)), not_user: None };
     let items = vec![joined(1), joined(2), event];
     let mut out = Vec::new();
-    feed.batch(Batch { channel, life: 1, head: 0, crowd: None, items }, &mut out);
+    feed.batch(Batch { channel, life: 1, head: 0, crowd: None, items }, &|_| 9999, &mut out);
     let whom = out.iter().find_map(|step| match step {
         Step::Item(Item::Event { .. }, whom) => Some(whom.clone()),
         _ => None,

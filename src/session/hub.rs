@@ -13,7 +13,7 @@ use actix::{Actor, AsyncContext, Context as Ctx, Handler};
 use super::asides;
 use super::beats::SLOTS;
 use super::cell::Shared;
-use super::feed::{Feed, Step};
+use super::feed::{Feed, Room, Step};
 use super::watches::Watches;
 use super::worker::Worker;
 use super::{App, HubIn};
@@ -22,6 +22,7 @@ use crate::clock;
 use crate::model::{ChannelName, Conn, Moment, UserName};
 use crate::presence::{self, Reason, RegistryIn};
 use crate::protocol::{CloseCode, ErrorCode, Problem};
+use crate::store::ReadError;
 use crate::supervise::{Budget, Envelope, Keeper, Post};
 
 /// What a hub knows; dropped when one of its handlers panics.
@@ -140,29 +141,46 @@ impl State {
             HubIn::Arrived(conn, user) => {
                 self.by_user.entry(user).or_default().insert(conn);
             }
-            HubIn::Gone(conn) => self.gone(conn),
+            HubIn::Gone(conn, user) => self.gone(conn, user.as_ref()),
             HubIn::Unwatch(conn, users, channel) => {
                 let unwatched = self.watches.remove(conn, users, channel);
                 self.unwatched(conn, unwatched);
             }
             HubIn::Room(conn) => {
                 let channels: Vec<_> = self.subscriptions.get(&conn).into_iter().flatten().cloned().collect();
-                channels.iter().for_each(|channel| self.with_feed(channel, |feed, out| feed.pull(conn, false, out)));
+                channels.iter().for_each(|channel| self.with_feed(channel, |feed, _, out| feed.pull(conn, false, out)));
             }
-            HubIn::Filled(channel, Ok(page)) => self.with_feed(&channel, |feed, out| feed.filled(page, out)),
-            HubIn::Filled(channel, Err(_)) => self.retry(channel, None),
+            HubIn::Filled(channel, from, Ok(page)) => {
+                self.with_feed(&channel, |feed, room, out| feed.filled(from, page, room, out));
+            }
+            HubIn::Filled(channel, _, Err(ReadError::Unavailable(_))) => self.retry(channel, None),
+            // Nothing that waiting would mend: who was owed it has to join anew.
+            HubIn::Filled(channel, from, Err(error)) => {
+                log::error!("channel {channel}: {error}");
+                self.with_feed(&channel, |feed, room, out| feed.filled(from, Arc::from([]), room, out));
+            }
             HubIn::Read { channel, conn, from, page: Ok(page) } => {
-                self.with_feed(&channel, |feed, out| feed.page(conn, from, page, out));
+                // Other channels' pages may have taken the room that there was when this one was asked for.
+                if !self.has_room(conn) {
+                    return self.with_feed(&channel, |feed, _, _| feed.put_off(conn));
+                }
+                self.with_feed(&channel, |feed, _, out| feed.page(conn, from, page, out));
             }
-            HubIn::Read { channel, conn, page: Err(_), .. } => self.retry(channel, Some(conn)),
-            HubIn::Retry(channel, Some(conn)) => self.with_feed(&channel, |feed, out| feed.pull(conn, true, out)),
-            HubIn::Retry(channel, None) => self.with_feed(&channel, |feed, out| {
+            HubIn::Read { channel, conn, page: Err(ReadError::Unavailable(_)), .. } => self.retry(channel, Some(conn)),
+            HubIn::Read { channel, conn, from, page: Err(error) } => {
+                log::error!("channel {channel}: {error}");
+                self.with_feed(&channel, |feed, _, out| feed.page(conn, from, Arc::from([]), out));
+            }
+            HubIn::Retry(channel, Some(conn)) => self.with_feed(&channel, |feed, _, out| feed.pull(conn, true, out)),
+            HubIn::Retry(channel, None) => self.with_feed(&channel, |feed, room, out| {
                 feed.not_filled();
-                feed.go_on(out);
+                feed.go_on(room, out);
             }),
-            HubIn::Activity { conn, channel, frame } => {
-                if !self.feeds.get(&channel).is_some_and(|feed| feed.hears(conn)) {
-                    self.with_cell(conn, |cell, now| cell.borrow_mut().send(frame, now));
+            HubIn::Ask(conn, ticket, users) => asides::ask(self, conn, ticket, users),
+            HubIn::Activity { conns, channel, frame } => {
+                let hears = |conn: &Conn| self.feeds.get(&channel).is_some_and(|feed| feed.hears(*conn));
+                for conn in conns.into_iter().filter(|conn| !hears(conn)) {
+                    self.with_cell(conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
                 }
             }
             HubIn::Tick => self.tick(),
@@ -186,14 +204,16 @@ impl State {
             None => drop(self.crowds.remove(&channel)),
         }
         self.feeds.entry(channel.clone()).or_insert_with(Feed::new);
-        self.with_feed(&channel, |feed, out| feed.batch(batch, out));
+        self.with_feed(&channel, |feed, room, out| feed.batch(batch, room, out));
     }
 
     /// Has a feed take something in, and does what it says.
-    pub fn with_feed(&mut self, channel: &ChannelName, act: impl FnOnce(&mut Feed, &mut Vec<Step>)) {
+    pub fn with_feed(&mut self, channel: &ChannelName, act: impl FnOnce(&mut Feed, Room<'_>, &mut Vec<Step>)) {
         let Some(feed) = self.feeds.get_mut(channel) else { return };
         let mut steps = Vec::new();
-        act(feed, &mut steps);
+        let worker = &self.worker;
+        let room = |conn| worker.cell(conn).map_or(0, |cell| cell.borrow().outbox.room());
+        act(feed, &room, &mut steps);
         for step in steps {
             self.step(channel, step);
         }
@@ -245,18 +265,23 @@ impl State {
         }
     }
 
-    fn gone(&mut self, conn: Conn) {
+    fn gone(&mut self, conn: Conn, user: Option<&UserName>) {
         let mut channels = self.subscriptions.remove(&conn).unwrap_or_default();
         let (unwatched, watched) = self.watches.gone(conn);
         channels.extend(watched);
         for channel in channels {
-            self.with_feed(&channel, |feed, _| {
+            self.with_feed(&channel, |feed, _, _| {
                 feed.remove(conn);
             });
             self.worker.app.directory.send(&channel, ChannelIn::Gone(conn));
         }
         self.unwatched(conn, unwatched);
-        self.by_user.retain(|_, conns| !conns.remove(&conn) || !conns.is_empty());
+        if let Some((user, conns)) = user.and_then(|user| Some((user, self.by_user.get_mut(user)?))) {
+            conns.remove(&conn);
+            if conns.is_empty() {
+                self.by_user.remove(user);
+            }
+        }
     }
 
     fn unwatched(&self, conn: Conn, users: Vec<UserName>) {

@@ -11,7 +11,7 @@ use crate::protocol::{Bounds, CloseCode, Command, ErrorCode, Frame, Hello, Incom
 const STRIKES: u32 = 16;
 
 /// How many users a session may watch.
-const WATCHED_MAX: usize = 5000;
+pub(super) const WATCHED_MAX: usize = 5000;
 
 /// What the configuration says of a session.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Rules {
 #[derive(Debug)]
 pub(super) enum Effect {
     Say(Frame),
+    /// Say what is wrong with a frame.
+    Bad(Frame),
     /// Find out who this is; the answer to the hello carries this id.
     Greet(Option<String>, Hello),
     Channel(ChannelName, u64, Action),
@@ -144,14 +146,14 @@ impl Machine {
 
     fn strike(&mut self, id: Option<&str>, problem: &Problem) -> Vec<Effect> {
         self.strikes += 1;
-        let said = Effect::Say(problem.frame(id));
+        let said = Effect::Bad(problem.frame(id));
         if self.strikes < STRIKES { vec![said] } else { vec![said, Effect::Close(CloseCode::BadFrames, None)] }
     }
 
     fn command(&self, now: Moment, id: Option<String>, command: Command, desk: Desk<'_>) -> Vec<Effect> {
         let Desk { pending, channels, watched } = desk;
         let refuse = |code, why: String| vec![Effect::Say(Problem::new(code, why).frame(id.as_deref()))];
-        let mut ask = |channel: ChannelName, what, action| {
+        let ask = |pending: &mut Pending, channel: ChannelName, what, action| {
             let ticket = pending.open(id.clone(), Some(channel.clone()), what, now);
             vec![Effect::Channel(channel, ticket, action)]
         };
@@ -162,9 +164,11 @@ impl Machine {
                     return refuse(ErrorCode::TooLarge, why);
                 }
                 channels.insert(join.channel.clone());
-                ask(join.channel, What::Join, Action::Join { start: join.start, member: join.member })
+                ask(pending, join.channel, What::Join, Action::Join { start: join.start, member: join.member })
             }
-            Command::Leave { channel, only_session } => ask(channel, What::Leave, Action::Leave { only_session }),
+            Command::Leave { channel, only_session } => {
+                ask(pending, channel, What::Leave, Action::Leave { only_session })
+            }
             Command::Publish(publish) => {
                 if pending.publishes() >= self.rules.outstanding {
                     let why = format!("{} publishes wait for their receipts", self.rules.outstanding);
@@ -178,29 +182,30 @@ impl Machine {
             }
             Command::History(history) => {
                 let channel = history.channel.clone();
-                ask(channel, What::History(Box::new(history)), Action::Look)
+                ask(pending, channel, What::History(Box::new(history)), Action::Look)
             }
-            Command::Who { channel, after, limit } => ask(channel, What::Who, Action::Who { after, limit }),
-            Command::Typing { channel } => ask(channel, What::Done, Action::Typing),
-            Command::Read { channel, seq } => ask(channel, What::Done, Action::Read(seq)),
+            Command::Who { channel, after, limit } => ask(pending, channel, What::Who, Action::Who { after, limit }),
+            Command::Typing { channel } => ask(pending, channel, What::Done, Action::Typing),
+            Command::Read { channel, seq } => ask(pending, channel, What::Done, Action::Read(seq)),
             Command::Presence { users } => {
                 let ticket = pending.open(id, None, What::Presence(Seen::default()), now);
                 vec![Effect::Ask { ticket, users }]
             }
-            Command::Watch(watch) if watched + watch.users.len() > WATCHED_MAX => {
+            Command::Watch(watch) if watched + watch.users.len().max(1) > WATCHED_MAX => {
                 refuse(ErrorCode::TooLarge, format!("a session may watch {WATCHED_MAX} users at most"))
             }
             Command::Watch(watch) => match watch.channel {
-                Some(channel) => ask(channel, What::WatchChannel(watch.users), Action::Watch),
+                Some(channel) => ask(pending, channel, What::WatchChannel(watch.users, true), Action::Watch),
                 None => {
                     let ticket = pending.open(id, None, What::Watch(Watching::of(watch.users.clone())), now);
                     vec![Effect::Ask { ticket, users: watch.users }]
                 }
             },
             Command::Unwatch(watch) => {
+                pending.unwatch(&watch.users, watch.channel.as_ref());
                 let mut effects = vec![Effect::Unwatch { users: watch.users, channel: watch.channel.clone() }];
                 match watch.channel {
-                    Some(channel) => effects.extend(ask(channel, What::Unwatch, Action::Unwatch)),
+                    Some(channel) => effects.extend(ask(pending, channel, What::Unwatch, Action::Unwatch)),
                     None => effects.extend(said(id.as_deref(), "unwatched")),
                 }
                 effects

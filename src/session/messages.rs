@@ -31,14 +31,16 @@ pub type Page = Result<Arc<[Arc<Posted>]>, ReadError>;
 pub enum HubIn {
     /// A session said hello.
     Arrived(Conn, UserName),
-    /// A session ended.
-    Gone(Conn),
+    /// A session ended, this user's if it had said hello.
+    Gone(Conn, Option<UserName>),
+    /// A session asks how these users are; if it is to watch them, it does from here on.
+    Ask(Conn, u64, Vec<UserName>),
     /// A session wants to hear no more of these users, asked for by name or by channel.
     Unwatch(Conn, Vec<UserName>, Option<ChannelName>),
     /// A session has room for more of a replay.
     Room(Conn),
-    /// What a feed was not handed was read.
-    Filled(ChannelName, Page),
+    /// What a feed was not handed was read, from this place on.
+    Filled(ChannelName, Seq, Page),
     /// A page for a session that is behind was read.
     Read {
         /// Where.
@@ -54,8 +56,8 @@ pub enum HubIn {
     Retry(ChannelName, Option<Conn>),
     /// A member's unread messages were counted; the activity can be told.
     Activity {
-        /// To this session.
-        conn: Conn,
+        /// To these sessions.
+        conns: Vec<Conn>,
         /// The event's channel.
         channel: ChannelName,
         /// The event.

@@ -104,9 +104,14 @@ impl Outbox {
         self.bytes
     }
 
-    /// Whether there is room for a page of a replay: less than half is taken.
+    /// How many bytes of a replay there is room for: a quarter of all, while less than half is taken.
+    pub fn room(&self) -> usize {
+        if self.close.is_none() && self.bytes <= self.limit / 2 { self.limit / 4 } else { 0 }
+    }
+
+    /// Whether a replay may go on.
     pub fn has_room(&self) -> bool {
-        self.close.is_none() && self.bytes <= self.limit / 2
+        self.room() > 0
     }
 
     /// How long the client has taken nothing although something waited.

@@ -9,7 +9,7 @@ use crate::model::{ChannelName, Moment, UserName, Wall};
 use crate::protocol::History;
 
 /// Every command is answered within ten seconds (protocol, section 2); half a second is left for the way back.
-const ANSWER_WITHIN: Duration = Duration::from_millis(9500);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(9500);
 
 /// When users who may be offline were last seen, read from disk before the registry is asked: its answer can then go
 /// out in the order in which it came.
@@ -52,8 +52,8 @@ pub enum What {
     Presence(Seen),
     /// `watching`
     Watch(Watching),
-    /// `watching`, once it is known who is in the channel; and these users.
-    WatchChannel(Vec<UserName>),
+    /// `watching`, once it is known who is in the channel, if it is still wanted; and these users.
+    WatchChannel(Vec<UserName>, bool),
     /// `unwatched`
     Unwatch,
     /// `channels`
@@ -137,6 +137,23 @@ impl Pending {
             return None;
         }
         self.take(ticket)
+    }
+
+    /// Users, or a channel's, are to be watched no more: not by a `watch` either that has not been answered yet.
+    pub fn unwatch(&mut self, users: &[UserName], channel: Option<&ChannelName>) {
+        for waiting in self.waiting.values_mut() {
+            match &mut waiting.what {
+                What::Watch(watching) => {
+                    watching.users.retain(|user| !users.contains(user));
+                    watching.channel.take_if(|(name, _)| Some(&*name) == channel);
+                }
+                What::WatchChannel(named, wanted) => {
+                    named.retain(|user| !users.contains(user));
+                    *wanted &= waiting.channel.as_ref() != channel;
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Takes all that were asked of `channel`.

@@ -19,13 +19,7 @@ const RETRY: Duration = Duration::from_millis(200);
 impl State {
     /// Reads the next page for a session that is behind, if it has room for one.
     pub fn pull(&mut self, channel: &ChannelName, conn: Conn, from: Seq, to: Seq) {
-        let room = self.worker.cell(conn).is_some_and(|cell| {
-            let mut cell = cell.borrow_mut();
-            let room = cell.outbox.has_room();
-            cell.wants_room |= !room;
-            room
-        });
-        if !room {
+        if !self.has_room(conn) {
             if let Some(feed) = self.feeds.get_mut(channel) {
                 feed.put_off(conn);
             }
@@ -36,11 +30,21 @@ impl State {
         actix::spawn(async move { hub.send(HubIn::Read { channel, conn, from, page: page.await }) });
     }
 
+    /// Whether a session has room for a page; if not, it will say so when it has.
+    pub fn has_room(&self, conn: Conn) -> bool {
+        self.worker.cell(conn).is_some_and(|cell| {
+            let mut cell = cell.borrow_mut();
+            let room = cell.outbox.has_room();
+            cell.wants_room |= !room;
+            room
+        })
+    }
+
     /// Reads what the feed was not handed.
     pub fn fill(&self, channel: &ChannelName, from: Seq, to: Seq) {
         let page = self.read(channel, from, to);
         let (hub, channel) = (self.worker.hub.clone(), channel.clone());
-        actix::spawn(async move { hub.send(HubIn::Filled(channel, page.await)) });
+        actix::spawn(async move { hub.send(HubIn::Filled(channel, from, page.await)) });
     }
 
     fn read(&self, channel: &ChannelName, from: Seq, to: Seq) -> impl Future<Output = super::messages::Page> + use<> {
@@ -49,7 +53,15 @@ impl State {
         let bytes = PAGE_BYTES.min(context.config.limits.session_queue_bytes / 4);
         context.reads.run(move || {
             let messages = log.range(&channel, from, to, PAGE, bytes)?;
-            Ok(messages.iter().map(|message| Arc::new(Posted::new(&channel, message))).collect())
+            let mut size = 0;
+            let encoded = messages.iter().map(|message| Arc::new(Posted::new(&channel, message)));
+            Ok(encoded
+                .take_while(|message| {
+                    let first = size == 0;
+                    size += message.frame.len();
+                    first || size <= bytes
+                })
+                .collect())
         })
     }
 

@@ -9,19 +9,21 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::Session;
 use super::cell::Shared;
 use super::pending::{Seen, Waiting, Watching, What};
+use super::{HubIn, Session};
 use crate::auth::AuthError;
 use crate::channel::Answer;
 use crate::clock;
 use crate::model::{ChannelName, Epoch, Hour, Message, Seq, UserName};
-use crate::presence::{Asker, RegistryIn, last_seen_key, parse_last_seen};
+use crate::presence::{last_seen_key, parse_last_seen};
 use crate::protocol::{ErrorCode, Frame, History, Posted, Problem, reply};
 use crate::store::{ChannelLog, Meta, ReadError};
 
 /// How many unread messages are counted at most (protocol, section 2).
 pub(super) const UNREAD_MAX: u64 = 1000;
+/// How many messages are read at once on the way back from the newest.
+const STRIDE: u64 = 32;
 /// How many bytes of bodies one page of history carries, beyond its first message.
 const PAGE_BYTES: usize = 512 * 1024;
 
@@ -70,12 +72,12 @@ pub(super) fn answer(session: &Session, ticket: u64, answer: Answer) {
             drop(cell);
             history(session, ticket, *asked, epoch, first, head);
         }
-        (Answer::Users(present), What::WatchChannel(users)) => {
+        (Answer::Users(present), What::WatchChannel(users, wanted)) => {
             let Some(channel) = cell.pending.get(ticket).and_then(|waiting| waiting.channel.clone()) else { return };
             let mut all: Vec<UserName> = present.iter().chain(&users).cloned().collect();
             all.sort();
             all.dedup();
-            let watching = Watching { users, channel: Some((channel, present)), seen: Seen::new() };
+            let watching = Watching { users, channel: wanted.then_some((channel, present)), seen: Seen::new() };
             cell.pending.turn(ticket, What::Watch(watching));
             drop(cell);
             ask(session, ticket, all);
@@ -116,19 +118,12 @@ pub(super) fn ask(session: &Session, ticket: u64, users: Vec<UserName>) {
                 return;
             }
         };
-        let watch = match cell.pending.get(ticket).map(|waiting| waiting.what.clone()) {
-            Some(What::Presence(_)) => {
-                cell.pending.turn(ticket, What::Presence(seen));
-                false
-            }
-            Some(What::Watch(watching)) => {
-                cell.pending.turn(ticket, What::Watch(Watching { seen, ..watching }));
-                true
-            }
+        match cell.pending.get(ticket).map(|waiting| waiting.what.clone()) {
+            Some(What::Presence(_)) => cell.pending.turn(ticket, What::Presence(seen)),
+            Some(What::Watch(watching)) => cell.pending.turn(ticket, What::Watch(Watching { seen, ..watching })),
             _ => return,
-        };
-        let asker = Asker { conn: cell.conn, ticket };
-        worker.app.registry.send(RegistryIn::Ask { hub: worker.id, asker, users, watch });
+        }
+        worker.hub.send(HubIn::Ask(cell.conn, ticket, users));
     });
 }
 
@@ -148,8 +143,9 @@ pub(super) fn last_seen(meta: &dyn Meta, users: Vec<UserName>) -> Result<Seen, R
 fn history(session: &Session, ticket: u64, asked: History, epoch: Epoch, first: Seq, head: Seq) {
     let context = &session.worker.app.context;
     let log = Arc::clone(&context.log);
+    let bytes = PAGE_BYTES.min(context.config.limits.session_queue_bytes / 4);
     let read = context.reads.run(move || {
-        let (messages, more) = page(&*log, &asked, first, head)?;
+        let (messages, more) = page(&*log, &asked, first, head, bytes)?;
         let frames: Result<Vec<Box<RawValue>>, _> =
             messages.into_iter().map(|frame| RawValue::from_string(frame.to_string())).collect();
         let messages = frames.map_err(|error| ReadError::Unavailable(error.to_string()))?;
@@ -170,7 +166,13 @@ struct Page<'a> {
 
 /// The messages asked for, and whether more lie in the direction read: downwards with `before` alone or with nothing,
 /// else upwards.
-fn page(log: &dyn ChannelLog, asked: &History, first: Seq, head: Seq) -> Result<(Vec<Frame>, bool), ReadError> {
+fn page(
+    log: &dyn ChannelLog,
+    asked: &History,
+    first: Seq,
+    head: Seq,
+    bytes: usize,
+) -> Result<(Vec<Frame>, bool), ReadError> {
     let (mut from, mut to) = (first, head);
     if let Some(hour) = asked.hour {
         let Some(start) = log.first_of_hour(&asked.channel, hour)? else { return Ok((Vec::new(), false)) };
@@ -189,9 +191,9 @@ fn page(log: &dyn ChannelLog, asked: &History, first: Seq, head: Seq) -> Result<
     }
     let upwards = asked.after.is_some() || asked.hour.is_some();
     let messages = if upwards {
-        log.range(&asked.channel, from, to, asked.limit, PAGE_BYTES)?
+        log.range(&asked.channel, from, to, asked.limit, bytes)?
     } else {
-        newest(log, &asked.channel, from.max((to + 1).saturating_sub(asked.limit as u64)), to)?
+        newest(log, &asked.channel, from.max((to + 1).saturating_sub(asked.limit as u64)), to, bytes)?
     };
     let more = match (upwards, messages.first(), messages.last()) {
         (true, _, Some(last)) => last.seq < to,
@@ -202,18 +204,25 @@ fn page(log: &dyn ChannelLog, asked: &History, first: Seq, head: Seq) -> Result<
     Ok((frames, more))
 }
 
-/// The messages `from ..= to`; if they are too many bytes for a page, the newest of them.
-fn newest(log: &dyn ChannelLog, channel: &ChannelName, from: Seq, to: Seq) -> Result<Vec<Message>, ReadError> {
-    let (mut kept, mut bytes, mut next) = (VecDeque::new(), 0, from);
-    while next <= to {
-        let part = log.range(channel, next, to, usize::MAX, PAGE_BYTES)?;
-        let Some(last) = part.last() else { break };
-        next = last.seq + 1;
-        bytes += part.iter().map(|message| message.body.len()).sum::<usize>();
-        kept.extend(part);
-        while bytes > PAGE_BYTES && kept.len() > 1 {
-            bytes -= kept.pop_front().map_or(0, |message: Message| message.body.len());
+/// The messages `from ..= to`; if they are more than `most` bytes, the newest of them, but at least one.
+fn newest(
+    log: &dyn ChannelLog,
+    channel: &ChannelName,
+    from: Seq,
+    to: Seq,
+    most: usize,
+) -> Result<Vec<Message>, ReadError> {
+    let (mut kept, mut bytes, mut end) = (VecDeque::<Message>::new(), 0, to + 1);
+    while end > from {
+        let start = from.max(end.saturating_sub(STRIDE));
+        for message in log.range(channel, start, end - 1, usize::MAX, usize::MAX)?.into_iter().rev() {
+            bytes += message.body.len();
+            if bytes > most && !kept.is_empty() {
+                return Ok(kept.into());
+            }
+            kept.push_front(message);
         }
+        end = start;
     }
     Ok(kept.into())
 }
@@ -291,6 +300,7 @@ pub(super) fn refresh(session: &Session, ticket: u64, token: String) {
             Err(AuthError::Unauthenticated) => {
                 Err(Problem::new(ErrorCode::Unauthenticated, "token: unknown or expired"))
             }
+            Err(error @ AuthError::Forbidden) => Err(Problem::new(ErrorCode::Forbidden, error.to_string())),
             Err(error) => Err(Problem::unavailable(error.to_string())),
         }
     });

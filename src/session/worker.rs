@@ -1,6 +1,6 @@
 //! One HTTP worker's share of a server: its hub, and the cells of its sessions. It never leaves its thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -28,6 +28,7 @@ pub struct Worker {
     /// The hub.
     pub hub: Post<HubIn>,
     cells: RefCell<HashMap<Conn, Shared>>,
+    opened: Cell<u64>,
 }
 
 impl Worker {
@@ -42,7 +43,7 @@ impl Worker {
     }
 
     pub(super) fn new(id: HubId, app: Arc<App>, hub: Post<HubIn>) -> Self {
-        Self { id, app, hub, cells: RefCell::default() }
+        Self { id, app, hub, cells: RefCell::default(), opened: Cell::new(0) }
     }
 
     /// A session's cell, while its wire is there.
@@ -60,6 +61,9 @@ impl Worker {
     pub fn open(self: &Rc<Self>, address: Option<IpAddr>, bearer: Option<String>) -> Door {
         let admission = self.app.admit(address);
         let cell = Session::start(self, address, bearer);
+        let turn = self.opened.get();
+        self.opened.set(turn + 1);
+        cell.borrow_mut().turn = turn;
         let conn = cell.borrow().conn;
         self.cells.borrow_mut().insert(conn, Rc::clone(&cell));
         let full = admission.is_none();
@@ -92,15 +96,22 @@ impl Door {
 
     /// A frame came.
     pub fn frame(&self, text: bytestring::ByteString) {
+        self.heard();
         let mut cell = self.cell.borrow_mut();
-        cell.heard = clock::moment();
         cell.unread += 1;
         cell.session.send(SessionIn::Frame(text));
     }
 
     /// The client was heard from.
     pub fn heard(&self) {
-        self.cell.borrow_mut().heard = clock::moment();
+        let mut cell = self.cell.borrow_mut();
+        cell.heard = clock::moment();
+        // The hub's tick reports whatever is left over, at the latest a heartbeat on.
+        let every = self.app().context.config.presence.heartbeat / 2;
+        if cell.user.is_some() && cell.heard.since(cell.reported) >= every {
+            cell.reported = cell.heard;
+            cell.session.send(SessionIn::Beat);
+        }
     }
 
     /// The cell, for the wire to take from its outbox.

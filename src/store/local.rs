@@ -17,6 +17,9 @@ use super::{
 };
 use crate::model::{ChannelName, Hour, Key, Message, Seq, UserName};
 
+/// How many messages are walked to count unread ones, for each that may be counted.
+const UNREAD_WALK: u64 = 20;
+
 /// Logs and small records over an engine's rows.
 #[derive(Clone)]
 pub(super) struct Local(pub(super) Arc<Core>);
@@ -240,7 +243,7 @@ impl ChannelLog for Local {
                     count = 0;
                     return Ok(ControlFlow::Continue(()));
                 };
-                if count >= cap {
+                if count >= cap || record.seq > above.saturating_add(cap.saturating_mul(UNREAD_WALK)) {
                     return Ok(ControlFlow::Break(()));
                 }
                 count += u64::from(record.kind.is_none() && record.from != user.as_str());

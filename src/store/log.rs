@@ -62,7 +62,8 @@ pub trait ChannelLog: Send + Sync + 'static {
         to: Seq,
     ) -> Result<Option<Seq>, ReadError>;
 
-    /// How many messages without a kind above `above` are not by `user`; counts no further than `cap`.
+    /// How many messages without a kind above `above` are not by `user`; counts no further than `cap`,
+    /// and looks at no more than twenty times as many messages.
     fn unread(&self, channel: &ChannelName, user: &UserName, above: Seq, cap: u64) -> Result<u64, ReadError>;
 
     /// Channels whose names follow `after`, ascending, at most `max`.

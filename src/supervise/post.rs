@@ -25,6 +25,11 @@ impl<M: Send> Message for Envelope<M> {
 }
 
 impl<M> Envelope<M> {
+    /// The message, before it is opened.
+    pub fn message(&self) -> &M {
+        &self.message
+    }
+
     /// Opens it: the message, and when it was sent. It counts as gone from the mailbox.
     pub(super) fn open(self) -> (M, Instant) {
         drop(self.inside);
