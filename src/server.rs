@@ -54,9 +54,14 @@ impl Running {
         let thread = std::thread::Builder::new()
             .name("parlor".into())
             .spawn(move || {
-                run(config, parts, async { drop(stopped.await) }, move |address| {
-                    let _ = ready.send(address);
-                })
+                run(
+                    config,
+                    parts,
+                    || async { drop(stopped.await) },
+                    move |address| {
+                        let _ = ready.send(address);
+                    },
+                )
             })
             .map_err(|error| ServeError::Other(error.to_string()))?;
         match readied.recv() {
@@ -97,7 +102,7 @@ fn join(thread: JoinHandle<Result<(), ServeError>>) -> Result<(), ServeError> {
 pub fn serve(config: Config) -> Result<(), ServeError> {
     raise_file_limit();
     let bind = config.server.bind.clone();
-    run(config, Parts::default(), signals(), move |address| match (address, bind) {
+    run(config, Parts::default(), signals, move |address| match (address, bind) {
         (Some(address), _) => {
             println!("listening on http://{address}");
             println!("point a WebSocket client at ws://{address}/v1/ws, or a browser at http://{address}/");
@@ -107,19 +112,24 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     })
 }
 
-async fn signals() {
+/// Ends when the process is asked to stop. Signals are heard from the call on, not from the first poll: once somebody
+/// was told that the server is there, none may end the process by itself. Needs a running system.
+fn signals() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        log::error!("signals cannot be heard: the server can only be killed");
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-    log::info!("stopping; a second signal stops at once");
-    actix::spawn(async move {
+    let heard = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
+    async move {
+        let Ok((mut term, mut int)) = heard else {
+            log::error!("signals cannot be heard: the server can only be killed");
+            return std::future::pending().await;
+        };
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        log::warn!("stopped at once by a second signal");
-        std::process::exit(i32::from(crate::cli::FAILED));
-    });
+        log::info!("stopping; a second signal stops at once");
+        actix::spawn(async move {
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            log::warn!("stopped at once by a second signal");
+            std::process::exit(i32::from(crate::cli::FAILED));
+        });
+    }
 }
 
 /// A connection takes a descriptor, and many systems begin with few.
@@ -132,13 +142,14 @@ fn raise_file_limit() {
     }
 }
 
-fn run(
+fn run<S: Future<Output = ()>>(
     config: Config,
     parts: Parts,
-    stop: impl Future<Output = ()>,
+    stop: impl FnOnce() -> S,
     ready: impl FnOnce(Option<SocketAddr>),
 ) -> Result<(), ServeError> {
     System::new().block_on(async move {
+        let stop = stop();
         let listener = Listener::bind(&config.server.bind)?;
         let probes = Probes::default();
         let store = match parts.rows {
