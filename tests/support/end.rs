@@ -1,0 +1,55 @@
+//! How a client's session ends, and waiting for it.
+
+use tokio::time::{Instant, timeout_at};
+
+use super::client::{Client, DEADLINE};
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With this close code.
+    Closed(u16),
+    /// Without one.
+    Gone(String),
+}
+
+impl Client {
+    /// Waits for the end, whatever it is, and keeps what came before.
+    pub async fn end(&mut self) -> End {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            if let Some(end) = &self.end {
+                return end.clone();
+            }
+            match timeout_at(until, self.line.heard.recv()).await {
+                Ok(heard) => self.file(heard),
+                Err(_) => self.fail("the session did not end"),
+            }
+        }
+    }
+
+    /// Waits for the end, which has to come with this close code.
+    pub async fn ends_with(&mut self, code: u16) {
+        let end = self.end().await;
+        if end != End::Closed(code) {
+            self.fail(&format!("expected close code {code}, got {end:?}"));
+        }
+    }
+
+    /// Waits for the end, which has to come with this close code after an `error` that names it and has this code.
+    pub async fn is_shut_out(&mut self, error: &str, code: u16) {
+        self.ends_with(code).await;
+        let last = self.last.clone();
+        if last["type"] != "error" || last["code"] != error || last["close"] != code {
+            self.fail(&format!("expected an error {error} with close {code} before the end, got {last}"));
+        }
+    }
+
+    /// Whether the session has ended, as far as has been heard.
+    pub fn has_ended(&mut self) -> bool {
+        while let Ok(heard) = self.line.heard.try_recv() {
+            self.file(Some(heard));
+        }
+        self.end.is_some()
+    }
+}
