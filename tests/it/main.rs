@@ -45,11 +45,18 @@ macro_rules! scenarios {
     };
 }
 
+mod ending;
+mod faults;
 mod frames;
 mod hello;
 mod joining;
 mod leaving;
 mod once;
+mod presence;
 mod publishing;
 mod reading;
+mod resume;
+mod rooms;
+mod slow;
+mod trouble;
 mod websocket;
