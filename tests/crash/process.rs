@@ -1,0 +1,116 @@
+//! A server in a process of its own, on a directory of the test's own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Client, DEADLINE, Transport};
+
+/// A running server.
+pub struct Process {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// The command that serves on `dir`, with further settings as (`section.key`, value).
+fn command(dir: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+    command.env_clear().current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let data = dir.join("data").display().to_string();
+    let usual = [
+        ("server.bind", "127.0.0.1:0"),
+        ("server.drain_notice_ms", "50"),
+        ("store.path", &data),
+        ("store.cache_bytes", "16777216"),
+        ("rates.enabled", "false"),
+        ("log.filter", "warn"),
+    ];
+    for (key, value) in usual.iter().chain(settings) {
+        command.env(format!("PARLOR__{}", key.replace('.', "__").to_uppercase()), value);
+    }
+    command
+}
+
+impl Process {
+    /// Starts a server that has to come up.
+    pub fn start(dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut child = command(dir, settings).stderr(Stdio::inherit()).spawn().expect("the binary starts");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(address) = line.strip_prefix("listening on http://") {
+                    let _ = tell.send(address.parse::<SocketAddr>());
+                }
+            }
+        });
+        let address = told.recv_timeout(DEADLINE).expect("the server says where it listens").expect("an address");
+        Self { child, address }
+    }
+
+    /// Starts a server that has to refuse; returns its exit code and what it said.
+    pub fn refusal(dir: &Path, settings: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut child = command(dir, settings).spawn().expect("the binary starts");
+        let status = await_end(&mut child);
+        let mut said = String::new();
+        child.stderr.take().expect("stderr is piped").read_to_string(&mut said).expect("what it said is UTF-8");
+        (status.code(), said)
+    }
+
+    /// A client of it, as this guest if a token is given.
+    pub async fn client(&self, name: &str, token: Option<&str>) -> Client {
+        let hello =
+            token.map_or_else(|| serde_json::json!({"guest": name}), |token| serde_json::json!({"token": token}));
+        Client::connect(Transport::WebSocket, self.address, name).await.hello(hello).await
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+    }
+
+    /// kill -9, and the end of it.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the process is there");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits for the end.
+    pub async fn end(mut self) -> (ExitStatus, Duration) {
+        let begun = Instant::now();
+        let status = tokio::task::spawn_blocking(move || await_end(&mut self.child)).await.expect("waiting works");
+        (status, begun.elapsed())
+    }
+
+    /// SIGTERM, and a clean end.
+    pub async fn stop(self) {
+        self.signal(Signal::TERM);
+        let (status, took) = self.end().await;
+        assert!(status.success(), "{status} after {took:?}");
+    }
+}
+
+fn await_end(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + 2 * DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().expect("the child can be waited for") {
+            return status;
+        }
+        if Instant::now() > until {
+            let _ = child.kill();
+            panic!("the process did not end by itself");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Runs a test on a runtime of its own.
+pub fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test);
+}
