@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parlor::config::Config;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::support::{Client, End, Stage, pause, publish};
@@ -12,7 +12,8 @@ scenarios! {
     once:
         a_jammed_reader_is_cut_off_and_the_others_hear_everything_at_their_pace,
         a_reader_that_was_too_slow_comes_back_and_misses_nothing,
-        a_burst_of_large_messages_ends_nobody_who_reads;
+        a_burst_of_large_messages_ends_nobody_who_reads,
+        coming_back_to_many_channels_at_once_gives_every_replay;
 }
 
 const TIMEOUT: Duration = Duration::from_millis(1500);
@@ -113,5 +114,34 @@ async fn a_burst_of_large_messages_ends_nobody_who_reads(stage: Stage) {
             assert_eq!(reply["type"], "published", "{reply}");
         }
         ann.hear("a", burst * 64).await;
+    }
+}
+
+async fn coming_back_to_many_channels_at_once_gives_every_replay(stage: Stage) {
+    // Together the replays are four times what a queue holds by default; each by itself would fit.
+    let site = stage.site().await;
+    let mut bob = site.guest("bob").await;
+    let channels: Vec<_> = (0..16).map(|n| format!("c{n}")).collect();
+    let text = "x".repeat(8 << 10);
+    let mut cursors = Vec::new();
+    for channel in &channels {
+        let epoch = bob.join_with(channel, json!({"member": false})).await["epoch"].clone();
+        cursors.push(json!({"epoch": epoch, "seq": 0}));
+        let ids: Vec<_> = (0..32).map(|_| bob.begin(publish(channel, &text, json!({})))).collect();
+        for id in ids {
+            let reply = bob.reply(&id).await;
+            assert_eq!(reply["type"], "published", "{reply}");
+        }
+        bob.hear(channel, 32).await;
+    }
+    let mut ann = site.guest("ann").await;
+    let join = |(channel, since): (&String, &Value)| json!({"type": "join", "channel": channel, "since": since});
+    let ids: Vec<_> = channels.iter().zip(&cursors).map(join).map(|command| ann.begin(command)).collect();
+    for id in ids {
+        let reply = ann.reply(&id).await;
+        assert_eq!((&reply["type"], &reply["gap"]), (&json!("joined"), &json!(false)), "{reply}");
+    }
+    for channel in &channels {
+        ann.hear(channel, 32).await;
     }
 }
