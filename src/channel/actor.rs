@@ -68,8 +68,8 @@ impl ChannelActor {
         let life = self.keeper.state().life;
         for effect in effects {
             match effect {
-                Effect::Load => {
-                    let load = load(self.name.clone(), Arc::clone(&self.context));
+                Effect::Load(after) => {
+                    let load = load(self.name.clone(), Arc::clone(&self.context), after);
                     self.later(life, async move { Input::Loaded(load.await) });
                 }
                 Effect::Create => {
@@ -206,24 +206,24 @@ fn settings(context: &Context) -> Settings {
     }
 }
 
-/// Reads a channel, after everything that was ever appended to it: the writer answers in order, so an append that an
+/// Reads a channel; with `after`, after everything that was ever appended to it: the writer answers in order, so an append that an
 /// earlier life left in flight is done before.
-async fn load(name: ChannelName, context: Arc<Context>) -> Result<Option<Loaded>, ReadError> {
+async fn load(name: ChannelName, context: Arc<Context>, after: bool) -> Result<Option<Loaded>, ReadError> {
     let read_head = || {
         let (log, name) = (Arc::clone(&context.log), name.clone());
         context.reads.run(move || log.head(&name))
     };
-    if read_head().await?.is_none() {
-        return Ok(None);
+    let mut head = read_head().await?;
+    if head.is_some() && after {
+        let (tell, told) = oneshot::channel();
+        context.log.create(&name, Box::new(move |result| drop(tell.send(result))));
+        head = match told.await {
+            Ok(Ok(head)) => Some(head),
+            Ok(Err(AppendError::Full)) => read_head().await?,
+            Ok(Err(error)) => return Err(ReadError::Unavailable(error.to_string())),
+            Err(_) => return Err(ReadError::Unavailable("the writer gave no answer".into())),
+        };
     }
-    let (tell, told) = oneshot::channel();
-    context.log.create(&name, Box::new(move |result| drop(tell.send(result))));
-    let head = match told.await {
-        Ok(Ok(head)) => Some(head),
-        Ok(Err(AppendError::Full)) => read_head().await?,
-        Ok(Err(error)) => return Err(ReadError::Unavailable(error.to_string())),
-        Err(_) => return Err(ReadError::Unavailable("the writer gave no answer".into())),
-    };
     let Some(head) = head else { return Ok(None) };
     let (log, meta, settings) = (Arc::clone(&context.log), Arc::clone(&context.meta), settings(&context));
     context.reads.run(move || read_channel(&*log, &*meta, &name, head, settings).map(Some)).await

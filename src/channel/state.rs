@@ -33,6 +33,8 @@ pub(super) enum Phase {
     Ready,
 }
 
+/// How often hubs are told how many hear a large channel, at most, in milliseconds.
+const CROWD_MS: u64 = 500;
 /// How long a channel that began anew waits for the hubs' reports, in milliseconds.
 const ATTACH_MS: u64 = 5000;
 
@@ -58,6 +60,9 @@ pub(super) struct State {
     last_job: u64,
     pub told_activity: Option<Moment>,
     pub activity_waits: bool,
+    /// How many hear the channel, where they are many, and whether the hubs will be told.
+    crowd: Option<usize>,
+    crowd_waits: bool,
     pub effects: Vec<Effect>,
 }
 
@@ -84,6 +89,8 @@ impl State {
             last_job: 0,
             told_activity: None,
             activity_waits: false,
+            crowd: None,
+            crowd_waits: false,
             effects: Vec::new(),
         }
     }
@@ -131,6 +138,10 @@ impl State {
                 self.open();
             }
             Input::ActivityDue => self.activity_due(),
+            Input::CrowdDue => {
+                self.crowd_waits = false;
+                self.nudge();
+            }
             Input::Retry => {
                 if self.phase == Phase::New && !self.roster.is_empty() {
                     self.load();
@@ -184,6 +195,7 @@ impl State {
             && self.jobs.is_empty()
             && self.seqs.is_idle()
             && !self.activity_waits
+            && !self.crowd_waits
     }
 
     /// Whether there is nothing here that anyone could come back to.
@@ -207,6 +219,8 @@ impl State {
     fn take(&mut self, origin: Origin, action: Action) {
         match self.phase {
             _ if self.is_open() => self.admit(origin, action),
+            // What was announced before can be read, whatever the store is up to.
+            _ if self.is_known() && matches!(action, Action::Look) => self.run(origin, action),
             _ if self.held.len() >= HELD_MAX => self.refuse(origin, overloaded()),
             phase => {
                 self.held.push_back((origin, action));
@@ -222,9 +236,16 @@ impl State {
         self.awaited.is_empty() && matches!(self.phase, Phase::Ready | Phase::Absent)
     }
 
+    /// Whether it is known where the log stood.
+    fn is_known(&self) -> bool {
+        !self.seqs.head().epoch.0.is_empty()
+    }
+
     fn load(&mut self) {
         self.phase = Phase::Loading;
-        self.effects.push(Effect::Load);
+        // A first life finds nothing in flight: whoever slept before had nothing left to do.
+        let earlier = self.life > 1 || self.is_known();
+        self.effects.push(Effect::Load(earlier));
     }
 
     fn loaded(&mut self, loaded: Loaded) {
@@ -265,8 +286,7 @@ impl State {
         if !self.is_open() {
             return;
         }
-        let hubs: Vec<HubId> = self.roster.hubs().collect();
-        hubs.into_iter().for_each(|hub| self.links.deliver(hub, Arc::from([])));
+        self.nudge();
         while let Some((origin, action)) = self.held.pop_front() {
             if !self.is_open() {
                 self.held.push_front((origin, action));
@@ -274,6 +294,12 @@ impl State {
             }
             self.admit(origin, action);
         }
+    }
+
+    /// Has every hub look where the channel stands.
+    fn nudge(&mut self) {
+        let hubs: Vec<HubId> = self.roster.hubs().collect();
+        hubs.into_iter().for_each(|hub| self.links.deliver(hub, Arc::from([])));
     }
 
     /// Makes the log because someone joins it; the join waits.
@@ -348,6 +374,10 @@ impl State {
             self.effects.push(Effect::Append(after, batch));
         }
         let crowd = Some(self.roster.online()).filter(|&online| online > self.settings.announce_max);
+        if crowd != self.crowd && !std::mem::replace(&mut self.crowd_waits, true) {
+            self.effects.push(Effect::Later(CROWD_MS, Input::CrowdDue));
+        }
+        self.crowd = crowd;
         for (hub, items) in self.links.ready() {
             let head = self.seqs.head().seq;
             let batch = Batch { channel: self.name.clone(), life: self.life, head, crowd, items };

@@ -67,6 +67,8 @@ pub enum Input {
     AttachOver,
     /// Members may be told of activity again.
     ActivityDue,
+    /// Hubs may be told how many hear the channel.
+    CrowdDue,
     /// The log may be loaded again after a failure.
     Retry,
 }
@@ -74,8 +76,8 @@ pub enum Input {
 /// What should happen.
 #[derive(Debug)]
 pub(super) enum Effect {
-    /// Read the log, after everything that was appended to it before.
-    Load,
+    /// Read the log; with `true`, after everything that was appended to it before.
+    Load(bool),
     /// Make the log.
     Create,
     Append(Head, Vec<Message>),

@@ -25,6 +25,7 @@ impl State {
         let patience = self.worker.app.context.config.presence.timeout * 3 / 4;
         for cell in self.worker.cells() {
             let mut cell = cell.borrow_mut();
+            cell.check_pace(now);
             let stuck = cell.outbox.stuck(now) >= patience;
             if let Some(over) = cell.over() {
                 let grace = match over.code {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Duration;
 
 use super::outbox::Outbox;
 use super::pending::{Pending, Waiting};
@@ -14,7 +15,11 @@ use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
 use crate::supervise::Post;
 
+/// How long a client may take nothing while its queue is over its limit: the time that its wire needs to be written to.
+const BURST: Duration = Duration::from_millis(150);
+
 /// One session's shared state.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, set and looked at in one place")]
 pub struct Cell {
     /// Its connection.
     pub conn: Conn,
@@ -52,6 +57,7 @@ pub struct Cell {
     pub session: Post<SessionIn>,
     wire: Option<Rc<dyn Wire>>,
     woken: bool,
+    overfull: bool,
     over: Option<Over>,
 }
 
@@ -98,6 +104,7 @@ impl Cell {
             session,
             wire: None,
             woken: false,
+            overfull: false,
             over: None,
         }
     }
@@ -127,6 +134,21 @@ impl Cell {
             self.end(CloseCode::TooSlow, None, Reason::Disconnected, now);
         }
         self.wake();
+    }
+
+    /// There was no room for a message that was to be heard at once. A burst may do that to anyone; a client that has
+    /// taken nothing for a while as well ends, with 4001.
+    pub fn crowded(&mut self, now: Moment) {
+        self.wants_room = true;
+        self.overfull = true;
+        self.check_pace(now);
+    }
+
+    /// Ends the session if its queue is over its limit and its client takes nothing.
+    pub fn check_pace(&mut self, now: Moment) {
+        if self.overfull && self.outbox.stuck(now) >= BURST {
+            self.end(CloseCode::TooSlow, None, Reason::Disconnected, now);
+        }
     }
 
     /// Asks the wire for a ping.
@@ -187,6 +209,7 @@ impl Cell {
     /// The wire has looked into the outbox. Returns whether a replay that waited for room can go on.
     pub fn looked(&mut self) -> bool {
         self.woken = false;
+        self.overfull &= !self.outbox.has_room();
         self.outbox.has_room() && std::mem::take(&mut self.wants_room)
     }
 

@@ -288,6 +288,14 @@ impl Feed {
         }
     }
 
+    /// A session has no room for what it was just handed: it goes on at `next` when it has.
+    pub fn fall_behind(&mut self, conn: Conn, next: Seq) {
+        if let Some(sub) = self.subs.get_mut(&conn) {
+            sub.behind = Some(Behind { next, reading: false });
+            self.live.remove(&conn);
+        }
+    }
+
     /// Puts a pull off until the session has room.
     pub fn put_off(&mut self, conn: Conn) {
         if let Some(behind) = self.subs.get_mut(&conn).and_then(|sub| sub.behind.as_mut()) {

@@ -225,13 +225,7 @@ impl State {
 
     fn step(&mut self, channel: &ChannelName, step: Step) {
         match step {
-            Step::Push(conn, messages) => {
-                self.worker.app.context.metrics.deliveries.inc_by(messages.len() as u64);
-                self.with_cell(conn, |cell, now| {
-                    let mut cell = cell.borrow_mut();
-                    messages.iter().for_each(|message| cell.send(message.frame.clone(), now));
-                });
-            }
+            Step::Push(conn, messages) => self.push(channel, conn, &messages),
             Step::Joined { origin, joined, next } => {
                 if asides::joined(self, channel, &origin, &joined, next) {
                     self.subscriptions.entry(origin.conn).or_default().insert(channel.clone());

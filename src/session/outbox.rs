@@ -42,6 +42,11 @@ impl Outbox {
         Ok(())
     }
 
+    /// Whether a message may be queued: a quarter of the room is kept for answers.
+    pub fn fits(&self, bytes: usize) -> bool {
+        self.frames.is_empty() || self.bytes + bytes <= self.limit - self.limit / 4
+    }
+
     /// Asks for a ping, after what is queued.
     pub fn ping(&mut self, now: Moment) {
         self.ping = self.close.is_none();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::HubIn;
 use super::hub::State;
+use crate::clock;
 use crate::model::{ChannelName, Conn, Seq};
 use crate::protocol::Posted;
 
@@ -17,6 +18,27 @@ const PAGE_BYTES: usize = 128 * 1024;
 const RETRY: Duration = Duration::from_millis(200);
 
 impl State {
+    /// Hands a session its messages, as far as it has room; the rest it pulls when it has.
+    pub fn push(&mut self, channel: &ChannelName, conn: Conn, messages: &[Arc<Posted>]) {
+        let Some(cell) = self.worker.cell(conn) else { return };
+        let (mut cell, now) = (cell.borrow_mut(), clock::moment());
+        let mut fitting = messages.iter();
+        let left = fitting.find(|message| {
+            let fits = cell.outbox.fits(message.frame.len());
+            if fits {
+                cell.send(message.frame.clone(), now);
+            }
+            !fits
+        });
+        let pushed = left.map_or(messages.len(), |_| messages.len() - fitting.len() - 1);
+        self.worker.app.context.metrics.deliveries.inc_by(pushed as u64);
+        let Some(left) = left else { return };
+        cell.crowded(now);
+        if let Some(feed) = self.feeds.get_mut(channel) {
+            feed.fall_behind(conn, left.seq);
+        }
+    }
+
     /// Reads the next page for a session that is behind, if it has room for one.
     pub fn pull(&mut self, channel: &ChannelName, conn: Conn, from: Seq, to: Seq) {
         if !self.has_room(conn) {
@@ -34,6 +56,7 @@ impl State {
     pub fn has_room(&self, conn: Conn) -> bool {
         self.worker.cell(conn).is_some_and(|cell| {
             let mut cell = cell.borrow_mut();
+            cell.check_pace(clock::moment());
             let room = cell.outbox.has_room();
             cell.wants_room |= !room;
             room

@@ -21,6 +21,7 @@ pub struct Client {
     pub(super) line: Line,
     address: SocketAddr,
     transport: Transport,
+    narrow: bool,
     name: String,
     welcome: Value,
     replies: HashMap<String, Value>,
@@ -47,6 +48,7 @@ impl Client {
             line: line.unwrap_or_else(|why| panic!("{name}: {why}")),
             address,
             transport,
+            narrow,
             name: name.to_owned(),
             welcome: Value::Null,
             replies: HashMap::new(),
@@ -76,9 +78,9 @@ impl Client {
 
     /// Comes back over a new connection, with the token and all that it knows. The old connection is cut.
     pub async fn back(self) -> Self {
-        let Self { line, address, transport, name, welcome, mut ledger, .. } = self;
+        let Self { line, address, transport, narrow, name, welcome, mut ledger, .. } = self;
         drop(line);
-        let mut client = Self::connect(transport, address, &name).await;
+        let mut client = Self::connect_with(transport, address, &name, narrow).await;
         client.ledger.inherit(&std::mem::take(&mut ledger));
         client.hello(json!({"token": welcome["token"]})).await
     }

@@ -84,7 +84,9 @@ impl Pump {
     fn flush(&mut self, ctx: &mut WebsocketContext<Self>) {
         let now = clock::moment();
         let (frames, ping, close, more) = {
-            let outbox = &mut self.door.cell().borrow_mut().outbox;
+            let mut cell = self.door.cell().borrow_mut();
+            cell.check_pace(now);
+            let outbox = &mut cell.outbox;
             let frames = outbox.take(CHUNK, now);
             (frames, outbox.take_ping(), outbox.take_close(), !outbox.is_empty())
         };
