@@ -61,7 +61,7 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
             let Some(waiting) = cell.settle(origin.ticket) else { return };
             match waiting.what {
                 What::Publish => state.worker.app.context.metrics.publishes.of(Outcome::Refused).inc(),
-                What::Join if !state.feeds.get(channel).is_some_and(|feed| feed.hears(origin.conn)) => {
+                What::Join if !state.hears(origin.conn, channel) => {
                     cell.channels.remove(channel);
                 }
                 _ => {}
@@ -134,7 +134,7 @@ pub(super) fn pass_on(state: &State, aside: &Aside) {
             }
         }
         Aside::Activity { channel, epoch, head, from, members } => {
-            let hears = |conn: &Conn| state.feeds.get(channel).is_some_and(|feed| feed.hears(*conn));
+            let hears = |conn: &Conn| state.hears(*conn, channel);
             for (user, read) in members {
                 let theirs = state.by_user.get(user).into_iter().flatten();
                 let conns: Vec<Conn> = theirs.filter(|conn| !hears(conn)).copied().collect();

@@ -27,27 +27,24 @@ struct Behind {
     reading: bool,
 }
 
-/// What the hub should do.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// Hand these to the session, in order.
-    Push(Conn, Arc<[Arc<Posted>]>),
-    /// Answer a join: the session goes on from this place.
-    Joined { origin: Origin, joined: Joined, next: Seq },
-    /// Read a page for a session that is behind, if it has room.
-    Pull { conn: Conn, from: Seq, to: Seq },
-    /// Read what the feed was not handed.
-    Fill { from: Seq, to: Seq },
-    /// Deal with this, for these sessions.
-    Item(Item, Vec<Conn>),
-    /// The session lost what the log no longer has: end its subscription.
-    Lost(Conn),
+/// What carries out at once, and in order, what a feed says.
+pub(super) trait Outlet {
+    /// Hands messages to a session, in order. Returns how many it had room for.
+    fn push(&mut self, conn: Conn, messages: &[Arc<Posted>]) -> usize;
+    /// Answers a join: the session goes on from `next`. Returns whether the session is still there.
+    fn joined(&mut self, origin: &Origin, joined: &Joined, next: Seq) -> bool;
+    /// Begins to read a page for a session that is behind. Returns whether it has room for one; if not, it will say so
+    /// when it has.
+    fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> bool;
+    /// Begins to read what the feed was not handed.
+    fn fill(&mut self, from: Seq, to: Seq);
+    /// Deals with this, for these sessions.
+    fn item(&mut self, item: Item, whom: &[Conn]);
+    /// A session lost what the log no longer has: its subscription has ended.
+    fn lost(&mut self, conn: Conn);
     /// Everything up to here is dealt with.
-    Acked { life: u64 },
+    fn acked(&mut self, life: u64);
 }
-
-/// How many bytes of a replay a session has room for now.
-pub(super) type Room<'a> = &'a dyn Fn(Conn) -> usize;
 
 /// One channel's stream, and who hears it here.
 #[derive(Debug)]
@@ -82,6 +79,7 @@ impl Feed {
     }
 
     /// Whether a session hears the channel here.
+    #[cfg(test)]
     pub fn hears(&self, conn: Conn) -> bool {
         self.subs.contains_key(&conn)
     }
@@ -97,10 +95,10 @@ impl Feed {
     }
 
     /// Takes the next part of the channel's stream.
-    pub fn batch(&mut self, batch: Batch, room: Room<'_>, out: &mut Vec<Step>) {
+    pub fn batch(&mut self, batch: Batch, out: &mut dyn Outlet) {
         self.queue.extend(batch.items.into_iter().map(Entry::Item));
         self.queue.push_back(Entry::End { life: batch.life, head: batch.head });
-        self.go_on(room, out);
+        self.go_on(out);
     }
 
     /// The channel began anew: what it said last and was not dealt with is void.
@@ -109,7 +107,7 @@ impl Feed {
     }
 
     /// What the feed was not handed has been read, from `from` on.
-    pub fn filled(&mut self, from: Seq, messages: Arc<[Arc<Posted>]>, room: Room<'_>, out: &mut Vec<Step>) {
+    pub fn filled(&mut self, from: Seq, messages: Arc<[Arc<Posted>]>, out: &mut dyn Outlet) {
         if self.filling != Some(from) {
             return;
         }
@@ -120,10 +118,10 @@ impl Feed {
             // The log no longer has it: nobody here can go on without a gap.
             for conn in std::mem::take(&mut self.live) {
                 self.remove(conn);
-                out.push(Step::Lost(conn));
+                out.lost(conn);
             }
         }
-        self.go_on(room, out);
+        self.go_on(out);
     }
 
     /// What the feed was not handed could not be read: it has to be tried again.
@@ -132,23 +130,23 @@ impl Feed {
     }
 
     /// Goes on where it can.
-    pub fn go_on(&mut self, room: Room<'_>, out: &mut Vec<Step>) {
+    pub fn go_on(&mut self, out: &mut dyn Outlet) {
         while self.filling.is_none() {
             let Some(entry) = self.queue.pop_front() else { return };
             if let Some((from, to)) = self.missing_before(&entry) {
                 self.queue.push_front(entry);
                 self.filling = Some(from);
-                out.push(Step::Fill { from, to });
+                out.fill(from, to);
                 return;
             }
             match entry {
-                Entry::Item(item) => self.item(item, room, out),
+                Entry::Item(item) => self.item(item, out),
                 Entry::End { life, head } => {
                     if self.live.is_empty() && !self.subs.is_empty() {
                         self.next = self.next.max(head + 1);
                         self.pull_idle(out);
                     }
-                    out.push(Step::Acked { life });
+                    out.acked(life);
                 }
             }
         }
@@ -168,53 +166,64 @@ impl Feed {
         (upto >= self.next).then_some((self.next, upto))
     }
 
-    fn item(&mut self, item: Item, room: Room<'_>, out: &mut Vec<Step>) {
+    fn item(&mut self, item: Item, out: &mut dyn Outlet) {
         match item {
             Item::Messages(messages) => self.deliver(&messages, out),
-            Item::Joined(origin, joined) => self.join(origin, joined, room, out),
+            Item::Joined(origin, joined) => self.join(&origin, joined, out),
             Item::Left(ref origin) => {
                 let conn = origin.conn;
                 self.remove(conn);
-                out.push(Step::Item(item, vec![conn]));
+                out.item(item, &[conn]);
             }
             Item::Closed(conn, _) => {
                 if self.remove(conn) {
-                    out.push(Step::Item(item, vec![conn]));
+                    out.item(item, &[conn]);
                 }
             }
             Item::Event { ref not, ref not_user, .. } => {
                 let hears = |(conn, sub): &(&Conn, &Sub)| Some(**conn) != *not && Some(&sub.user) != not_user.as_ref();
-                let whom = self.subs.iter().filter(hears).map(|(conn, _)| *conn).collect();
-                out.push(Step::Item(item, whom));
+                let whom: Vec<Conn> = self.subs.iter().filter(hears).map(|(conn, _)| *conn).collect();
+                out.item(item, &whom);
             }
-            other => out.push(Step::Item(other, Vec::new())),
+            other => out.item(other, &[]),
         }
     }
 
     /// Hands new messages to everyone who is live.
-    fn deliver(&mut self, messages: &Arc<[Arc<Posted>]>, out: &mut Vec<Step>) {
+    fn deliver(&mut self, messages: &Arc<[Arc<Posted>]>, out: &mut dyn Outlet) {
         let Some(last) = messages.last().map(|message| message.seq) else { return };
         let old = messages.iter().take_while(|message| message.seq < self.next && !self.live.is_empty()).count();
         let fresh = if old == 0 { Arc::clone(messages) } else { messages[old..].iter().cloned().collect() };
-        if !fresh.is_empty() {
-            out.extend(self.live.iter().map(|conn| Step::Push(*conn, Arc::clone(&fresh))));
+        let live: Vec<Conn> = self.live.iter().copied().collect();
+        for conn in live {
+            self.hand(conn, &fresh, out);
         }
         self.next = self.next.max(last + 1);
         self.pull_idle(out);
     }
 
+    /// Hands a session what follows for it. What it has no room for it pulls when it has.
+    fn hand(&mut self, conn: Conn, messages: &[Arc<Posted>], out: &mut dyn Outlet) -> bool {
+        let taken = if messages.is_empty() { 0 } else { out.push(conn, messages) };
+        let Some(left) = messages.get(taken) else { return true };
+        if let Some(sub) = self.subs.get_mut(&conn) {
+            sub.behind = Some(Behind { next: left.seq, reading: false });
+            self.live.remove(&conn);
+        }
+        false
+    }
+
     /// Sessions that had caught up with all there was, but are behind again.
-    fn pull_idle(&mut self, out: &mut Vec<Step>) {
+    fn pull_idle(&mut self, out: &mut dyn Outlet) {
         let to = self.next.saturating_sub(1);
         for (conn, sub) in &mut self.subs {
             if let Some(behind) = sub.behind.as_mut().filter(|behind| !behind.reading && behind.next <= to) {
-                behind.reading = true;
-                out.push(Step::Pull { conn: *conn, from: behind.next, to });
+                behind.reading = out.pull(*conn, behind.next, to);
             }
         }
     }
 
-    fn join(&mut self, origin: Origin, mut joined: Joined, room: Room<'_>, out: &mut Vec<Step>) {
+    fn join(&mut self, origin: &Origin, mut joined: Joined, out: &mut dyn Outlet) {
         let conn = origin.conn;
         let stands = self.subs.get(&conn).map(|sub| sub.behind.as_ref().map_or(self.next, |behind| behind.next));
         let next = if joined.stood { stands.unwrap_or(joined.next) } else { joined.next };
@@ -223,83 +232,58 @@ impl Feed {
             // Nobody here is owed anything: the feed goes on where the channel stands.
             self.next = self.next.max(joined.head + 1);
         }
-        let mut left = room(conn);
-        let fits = |message: &Arc<Posted>| {
-            let size = message.frame.len();
-            let fits = size <= left;
-            left = left.saturating_sub(size);
-            fits
-        };
-        let page = std::mem::take(&mut joined.page).into_iter().filter(|message| message.seq >= next);
-        // What does not fit is pulled when there is room.
-        let page: Arc<[Arc<Posted>]> = page.take_while(fits).collect();
-        let upto = page.last().map_or(next, |last| last.seq + 1);
-        let whole = page.first().is_none_or(|first| first.seq == next);
-        let user = origin.user.clone();
-        out.push(Step::Joined { origin, joined, next });
-        let reached = if whole { upto } else { next };
-        if whole && !page.is_empty() {
-            out.push(Step::Push(conn, page));
+        let page = std::mem::take(&mut joined.page);
+        if !out.joined(origin, &joined, next) {
+            return;
         }
-        let behind = (reached < self.next).then_some(Behind { next: reached, reading: true });
-        if behind.is_some() {
-            out.push(Step::Pull { conn, from: reached, to: self.next - 1 });
-        } else {
+        let behind = (next < self.next).then_some(Behind { next, reading: false });
+        if behind.is_none() {
             self.live.insert(conn);
         }
-        self.subs.insert(conn, Sub { user, behind, pulsed: self.next.saturating_sub(1) });
+        self.subs.insert(conn, Sub { user: origin.user.clone(), behind, pulsed: self.next.saturating_sub(1) });
+        let page: Vec<_> = page.into_iter().filter(|message| message.seq >= next).collect();
+        if page.first().is_some_and(|first| first.seq == next) {
+            self.advance(conn, &page, out);
+        }
+        self.pull(conn, false, out);
+    }
+
+    /// Hands a session that is behind its next page, and has it go live if that was all.
+    fn advance(&mut self, conn: Conn, page: &[Arc<Posted>], out: &mut dyn Outlet) {
+        let Some(upto) = page.last().map(|last| last.seq + 1) else { return };
+        if !self.hand(conn, page, out) {
+            return;
+        }
+        let Some(sub) = self.subs.get_mut(&conn) else { return };
+        if upto >= self.next {
+            sub.behind = None;
+            self.live.insert(conn);
+        } else {
+            sub.behind = Some(Behind { next: upto, reading: false });
+        }
     }
 
     /// A page that begins at `from` was read for a session that is behind.
-    pub fn page(&mut self, conn: Conn, from: Seq, page: Arc<[Arc<Posted>]>, out: &mut Vec<Step>) {
+    pub fn page(&mut self, conn: Conn, from: Seq, page: Arc<[Arc<Posted>]>, out: &mut dyn Outlet) {
         let Some(sub) = self.subs.get_mut(&conn) else { return };
         // A later join may have moved the session, and asked anew.
         let Some(behind) = sub.behind.as_mut().filter(|behind| behind.reading && behind.next == from) else { return };
         behind.reading = false;
-        let (Some(first), Some(last)) = (page.first(), page.last().map(|last| last.seq)) else {
+        if page.first().is_none_or(|first| first.seq != from) {
             self.remove(conn);
-            return out.push(Step::Lost(conn));
-        };
-        if first.seq != from {
-            self.remove(conn);
-            return out.push(Step::Lost(conn));
+            return out.lost(conn);
         }
-        behind.next = last + 1;
-        out.push(Step::Push(conn, page));
-        if behind.next >= self.next {
-            sub.behind = None;
-            self.live.insert(conn);
-        } else {
-            // The feed went on meanwhile, and nothing else may ever come to remind it of this session.
-            behind.reading = true;
-            out.push(Step::Pull { conn, from: behind.next, to: self.next - 1 });
-        }
+        self.advance(conn, &page, out);
+        // The feed may have gone on meanwhile, and nothing else may ever come to remind it of this session.
+        self.pull(conn, false, out);
     }
 
-    /// A session has room again, or a page could not be read: goes on pulling.
-    pub fn pull(&mut self, conn: Conn, again: bool, out: &mut Vec<Step>) {
+    /// A session may have room again; or, with `again`, its page could not be read: goes on pulling.
+    pub fn pull(&mut self, conn: Conn, again: bool, out: &mut dyn Outlet) {
         let to = self.next.saturating_sub(1);
-        if let Some(behind) = self.subs.get_mut(&conn).and_then(|sub| sub.behind.as_mut())
-            && (again || !behind.reading)
-            && behind.next <= to
-        {
-            behind.reading = true;
-            out.push(Step::Pull { conn, from: behind.next, to });
-        }
-    }
-
-    /// A session has no room for what it was just handed: it goes on at `next` when it has.
-    pub fn fall_behind(&mut self, conn: Conn, next: Seq) {
-        if let Some(sub) = self.subs.get_mut(&conn) {
-            sub.behind = Some(Behind { next, reading: false });
-            self.live.remove(&conn);
-        }
-    }
-
-    /// Puts a pull off until the session has room.
-    pub fn put_off(&mut self, conn: Conn) {
-        if let Some(behind) = self.subs.get_mut(&conn).and_then(|sub| sub.behind.as_mut()) {
-            behind.reading = false;
+        let Some(behind) = self.subs.get_mut(&conn).and_then(|sub| sub.behind.as_mut()) else { return };
+        if (again || !behind.reading) && behind.next <= to {
+            behind.reading = out.pull(conn, behind.next, to);
         }
     }
 

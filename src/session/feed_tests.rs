@@ -28,52 +28,77 @@ fn conn(count: u64) -> Conn {
     Conn { boot: 1, count }
 }
 
-/// A channel, its hub's feed, and what each session has heard.
-struct World {
-    feed: Feed,
+/// What the feed's sessions have heard, and what it waits for.
+#[derive(Default)]
+struct Floor {
     head: Seq,
     /// The next place that each session should hear.
     heard: BTreeMap<Conn, Seq>,
     reads: Vec<(Option<Conn>, Seq, Seq)>,
     acked: usize,
-    sent: usize,
-    /// For how many bytes of a replay there is room.
+    /// How many messages a session has room for at a time.
     room: usize,
+}
+
+impl Outlet for Floor {
+    fn push(&mut self, conn: Conn, messages: &[Arc<Posted>]) -> usize {
+        let next = self.heard.get_mut(&conn).expect("a session that joined");
+        for message in messages.iter().take(self.room) {
+            assert_eq!(message.seq, *next, "to {conn}");
+            assert!(message.seq <= self.head, "from nowhere");
+            *next += 1;
+        }
+        self.room.min(messages.len())
+    }
+
+    fn joined(&mut self, origin: &Origin, _: &Joined, next: Seq) -> bool {
+        self.heard.insert(origin.conn, next);
+        true
+    }
+
+    fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> bool {
+        if self.room > 0 {
+            self.reads.push((Some(conn), from, to));
+        }
+        self.room > 0
+    }
+
+    fn fill(&mut self, from: Seq, to: Seq) {
+        self.reads.push((None, from, to));
+    }
+
+    fn item(&mut self, item: Item, _: &[Conn]) {
+        if let Item::Left(origin) = item {
+            self.heard.remove(&origin.conn);
+        }
+    }
+
+    fn lost(&mut self, conn: Conn) {
+        panic!("{conn} lost what is still in the log");
+    }
+
+    fn acked(&mut self, _: u64) {
+        self.acked += 1;
+    }
+}
+
+/// A channel with its hub's feed.
+struct World {
+    feed: Feed,
+    floor: Floor,
+    sent: usize,
 }
 
 impl World {
     fn new() -> Self {
-        Self { feed: Feed::new(), head: 0, heard: BTreeMap::new(), reads: Vec::new(), acked: 0, sent: 0, room: 9999 }
+        Self { feed: Feed::new(), floor: Floor { room: 99, ..Floor::default() }, sent: 0 }
     }
 
     fn send(&mut self, items: Vec<Item>) {
         self.sent += 1;
         let channel = ChannelName::stored("a").unwrap();
-        let mut out = Vec::new();
-        let room = self.room;
-        self.feed.batch(Batch { channel, life: 1, head: self.head, crowd: None, items }, &|_| room, &mut out);
-        self.carry(out);
-    }
-
-    fn carry(&mut self, steps: Vec<Step>) {
-        for step in steps {
-            match step {
-                Step::Joined { origin, next, .. } => drop(self.heard.insert(origin.conn, next)),
-                Step::Push(conn, messages) => {
-                    let next = self.heard.get_mut(&conn).expect("a session that joined");
-                    for message in messages.iter() {
-                        assert_eq!(message.seq, *next, "to {conn}");
-                        *next += 1;
-                    }
-                }
-                Step::Pull { conn, from, to } => self.reads.push((Some(conn), from, to)),
-                Step::Fill { from, to } => self.reads.push((None, from, to)),
-                Step::Item(Item::Left(origin), _) => drop(self.heard.remove(&origin.conn)),
-                Step::Item(..) => {}
-                Step::Lost(conn) => panic!("{conn} lost what is still in the log"),
-                Step::Acked { .. } => self.acked += 1,
-            }
-        }
+        let batch = Batch { channel, life: 1, head: self.floor.head, crowd: None, items };
+        self.feed.batch(batch, &mut self.floor);
     }
 
     fn origin(count: u64) -> Origin {
@@ -81,22 +106,26 @@ impl World {
     }
 
     fn join(&mut self, count: u64, back: u64, stood: bool, in_memory: bool) {
-        let stood = stood && self.heard.contains_key(&conn(count));
-        let next = if stood { self.head + 1 } else { (self.head + 1).saturating_sub(back).max(1) };
-        let page = if in_memory { page(next, self.head).to_vec() } else { Vec::new() };
-        let joined = Joined { epoch: Epoch("e".into()), head: self.head, first: 1, next, gap: false, stood, page };
+        let stood = stood && self.floor.heard.contains_key(&conn(count));
+        let head = self.floor.head;
+        let next = if stood { head + 1 } else { (head + 1).saturating_sub(back).max(1) };
+        let page = if in_memory { page(next, head).to_vec() } else { Vec::new() };
+        let joined = Joined { epoch: Epoch("e".into()), head, first: 1, next, gap: false, stood, page };
         self.send(vec![Item::Joined(Self::origin(count), joined)]);
     }
 
     fn read(&mut self, which: usize, most: u64) {
-        let (who, from, to) = self.reads.remove(which % self.reads.len());
+        let (who, from, to) = self.floor.reads.remove(which % self.floor.reads.len());
         let part = page(from, to.min(from + most - 1));
-        let mut out = Vec::new();
         match who {
-            Some(conn) => self.feed.page(conn, from, part, &mut out),
-            None => self.feed.filled(from, part, &|_| self.room, &mut out),
+            Some(conn) => self.feed.page(conn, from, part, &mut self.floor),
+            None => self.feed.filled(from, part, &mut self.floor),
         }
-        self.carry(out);
+    }
+
+    /// A session says that it has room.
+    fn room(&mut self, count: u64) {
+        self.feed.pull(conn(count), false, &mut self.floor);
     }
 }
 
@@ -111,8 +140,10 @@ enum Op {
     Join(u64, u64, bool, bool),
     Leave(u64),
     Read(usize, u64),
-    PutOff(u64),
     Room(usize),
+    HasRoom(u64),
+    /// Messages in several parts of one batch.
+    SayTwice(u64, u64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -123,8 +154,9 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (0u64..4, 0u64..12, any::<bool>(), any::<bool>()).prop_map(|(a, b, c, d)| Op::Join(a, b, c, d)),
         1 => (0u64..4).prop_map(Op::Leave),
         4 => (any::<usize>(), 1u64..6).prop_map(|(a, b)| Op::Read(a, b)),
-        1 => (0u64..4).prop_map(Op::PutOff),
-        1 => (0usize..1000).prop_map(Op::Room),
+        2 => (0usize..6).prop_map(Op::Room),
+        2 => (0u64..4).prop_map(Op::HasRoom),
+        2 => (1u64..5, 1u64..5).prop_map(|(a, b)| Op::SayTwice(a, b)),
     ]
 }
 
@@ -137,72 +169,99 @@ proptest! {
         for op in ops {
             match op {
                 Op::Say(n) => {
-                    let from = world.head + 1;
-                    world.head += n;
-                    let said = page(from, world.head);
+                    let from = world.floor.head + 1;
+                    world.floor.head += n;
+                    let said = page(from, world.floor.head);
                     world.send(vec![Item::Messages(said)]);
                 }
-                Op::Lose(n) => world.head += n,
+                Op::SayTwice(first, second) => {
+                    let from = world.floor.head + 1;
+                    world.floor.head += first + second;
+                    let (said, more) = (page(from, from + first - 1), page(from + first, world.floor.head));
+                    world.send(vec![Item::Messages(said), Item::Messages(more)]);
+                }
+                Op::Lose(n) => world.floor.head += n,
                 Op::Nudge => world.send(vec![Item::Messages(Arc::from([]))]),
                 Op::Join(count, back, stood, in_memory) => world.join(count, back, stood, in_memory),
                 Op::Leave(count) => world.send(vec![Item::Left(World::origin(count))]),
-                Op::Read(which, most) if !world.reads.is_empty() => world.read(which, most),
+                Op::Read(which, most) if !world.floor.reads.is_empty() => world.read(which, most),
                 Op::Read(..) => {}
-                Op::Room(bytes) => world.room = bytes,
-                Op::PutOff(count) => {
-                    if let Some(at) = world.reads.iter().position(|read| read.0 == Some(conn(count))) {
-                        world.reads.remove(at);
-                        world.feed.put_off(conn(count));
-                        let mut out = Vec::new();
-                        world.feed.pull(conn(count), false, &mut out);
-                        world.carry(out);
-                    }
-                }
+                Op::Room(messages) => world.floor.room = messages,
+                Op::HasRoom(count) => world.room(count),
             }
         }
+        world.floor.room = 99;
         world.send(vec![Item::Messages(Arc::from([]))]);
-        while !world.reads.is_empty() {
+        (0..4).for_each(|count| world.room(count));
+        while !world.floor.reads.is_empty() {
             world.read(0, 3);
         }
-        prop_assert_eq!(world.acked, world.sent);
-        for (conn, next) in &world.heard {
-            prop_assert_eq!(*next, world.head + 1, "{} stands", conn);
+        prop_assert_eq!(world.floor.acked, world.sent);
+        for (conn, next) in &world.floor.heard {
+            prop_assert_eq!(*next, world.floor.head + 1, "{} stands", conn);
             prop_assert!(world.feed.hears(*conn));
         }
     }
 }
 
+/// Takes everything, and keeps what the feed says of lost sessions and of events.
+#[derive(Default)]
+struct Record {
+    lost: Vec<Conn>,
+    events: Vec<Vec<Conn>>,
+}
+
+impl Outlet for Record {
+    fn push(&mut self, _: Conn, messages: &[Arc<Posted>]) -> usize {
+        messages.len()
+    }
+
+    fn joined(&mut self, _: &Origin, _: &Joined, _: Seq) -> bool {
+        true
+    }
+
+    fn pull(&mut self, _: Conn, _: Seq, _: Seq) -> bool {
+        true
+    }
+
+    fn fill(&mut self, _: Seq, _: Seq) {}
+
+    fn item(&mut self, item: Item, whom: &[Conn]) {
+        if matches!(item, Item::Event { .. }) {
+            self.events.push(whom.to_vec());
+        }
+    }
+
+    fn lost(&mut self, conn: Conn) {
+        self.lost.push(conn);
+    }
+
+    fn acked(&mut self, _: u64) {}
+}
+
+fn joined(count: u64, head: Seq, next: Seq) -> Item {
+    let epoch = Epoch("e".into());
+    let joined = Joined { epoch, head, first: 1, next, gap: false, stood: false, page: Vec::new() };
+    Item::Joined(World::origin(count), joined)
+}
+
+fn batch(head: Seq, items: Vec<Item>) -> Batch {
+    Batch { channel: ChannelName::stored("a").unwrap(), life: 1, head, crowd: None, items }
+}
+
 #[test]
 fn a_session_whose_messages_were_trimmed_away_is_told() {
-    let mut feed = Feed::new();
-    let mut out = Vec::new();
-    let joined =
-        Joined { epoch: Epoch("e".into()), head: 9, first: 1, next: 2, gap: false, stood: false, page: Vec::new() };
-    let channel = ChannelName::stored("a").unwrap();
-    let items = vec![Item::Joined(World::origin(1), joined)];
-    feed.batch(Batch { channel, life: 1, head: 9, crowd: None, items }, &|_| 9999, &mut out);
-    out.clear();
-    feed.page(conn(1), 2, page(5, 9), &mut out);
-    assert!(matches!(out[..], [Step::Lost(lost)] if lost == conn(1)));
+    let (mut feed, mut record) = (Feed::new(), Record::default());
+    feed.batch(batch(9, vec![joined(1, 9, 2)]), &mut record);
+    feed.page(conn(1), 2, page(5, 9), &mut record);
+    assert_eq!(record.lost, [conn(1)]);
     assert!(feed.is_empty());
 }
 
 #[test]
 fn an_event_goes_to_everyone_but_the_one_that_it_is_not_for() {
-    let mut feed = Feed::new();
-    let channel = ChannelName::stored("a").unwrap();
-    let joined = |count| {
-        let joined =
-            Joined { epoch: Epoch("e".into()), head: 0, first: 1, next: 1, gap: false, stood: false, page: Vec::new() };
-        Item::Joined(World::origin(count), joined)
-    };
+    let (mut feed, mut record) = (Feed::new(), Record::default());
     let event = Item::Event { frame: "{}".into(), not: Some(conn(1)), not_user: None };
-    let items = vec![joined(1), joined(2), event];
-    let mut out = Vec::new();
-    feed.batch(Batch { channel, life: 1, head: 0, crowd: None, items }, &|_| 9999, &mut out);
-    let whom = out.iter().find_map(|step| match step {
-        Step::Item(Item::Event { .. }, whom) => Some(whom.clone()),
-        _ => None,
-    });
-    assert_eq!(whom, Some(vec![conn(2)]));
+    feed.batch(batch(0, vec![joined(1, 0, 1), joined(2, 0, 1), event]), &mut record);
+    assert_eq!(record.events, [vec![conn(2)]]);
 }

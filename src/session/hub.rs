@@ -13,7 +13,8 @@ use actix::{Actor, AsyncContext, Context as Ctx, Handler};
 use super::asides;
 use super::beats::SLOTS;
 use super::cell::Shared;
-use super::feed::{Feed, Room, Step};
+use super::feed::{Feed, Outlet};
+use super::pulls::Floor;
 use super::watches::Watches;
 use super::worker::Worker;
 use super::{App, HubIn};
@@ -148,38 +149,33 @@ impl State {
             }
             HubIn::Room(conn) => {
                 let channels: Vec<_> = self.subscriptions.get(&conn).into_iter().flatten().cloned().collect();
-                channels.iter().for_each(|channel| self.with_feed(channel, |feed, _, out| feed.pull(conn, false, out)));
+                channels.iter().for_each(|channel| self.with_feed(channel, |feed, out| feed.pull(conn, false, out)));
             }
             HubIn::Filled(channel, from, Ok(page)) => {
-                self.with_feed(&channel, |feed, room, out| feed.filled(from, page, room, out));
+                self.with_feed(&channel, |feed, out| feed.filled(from, page, out));
             }
             HubIn::Filled(channel, _, Err(ReadError::Unavailable(_))) => self.retry(channel, None),
             // Nothing that waiting would mend: who was owed it has to join anew.
             HubIn::Filled(channel, from, Err(error)) => {
                 log::error!("channel {channel}: {error}");
-                self.with_feed(&channel, |feed, room, out| feed.filled(from, Arc::from([]), room, out));
+                self.with_feed(&channel, |feed, out| feed.filled(from, Arc::from([]), out));
             }
             HubIn::Read { channel, conn, from, page: Ok(page) } => {
-                // Other channels' pages may have taken the room that there was when this one was asked for.
-                if !self.has_room(conn) {
-                    return self.with_feed(&channel, |feed, _, _| feed.put_off(conn));
-                }
-                self.with_feed(&channel, |feed, _, out| feed.page(conn, from, page, out));
+                self.with_feed(&channel, |feed, out| feed.page(conn, from, page, out));
             }
             HubIn::Read { channel, conn, page: Err(ReadError::Unavailable(_)), .. } => self.retry(channel, Some(conn)),
             HubIn::Read { channel, conn, from, page: Err(error) } => {
                 log::error!("channel {channel}: {error}");
-                self.with_feed(&channel, |feed, _, out| feed.page(conn, from, Arc::from([]), out));
+                self.with_feed(&channel, |feed, out| feed.page(conn, from, Arc::from([]), out));
             }
-            HubIn::Retry(channel, Some(conn)) => self.with_feed(&channel, |feed, _, out| feed.pull(conn, true, out)),
-            HubIn::Retry(channel, None) => self.with_feed(&channel, |feed, room, out| {
+            HubIn::Retry(channel, Some(conn)) => self.with_feed(&channel, |feed, out| feed.pull(conn, true, out)),
+            HubIn::Retry(channel, None) => self.with_feed(&channel, |feed, out| {
                 feed.not_filled();
-                feed.go_on(room, out);
+                feed.go_on(out);
             }),
             HubIn::Ask(conn, ticket, users) => asides::ask(self, conn, ticket, users),
             HubIn::Activity { conns, channel, frame } => {
-                let hears = |conn: &Conn| self.feeds.get(&channel).is_some_and(|feed| feed.hears(*conn));
-                for conn in conns.into_iter().filter(|conn| !hears(conn)) {
+                for conn in conns.into_iter().filter(|conn| !self.hears(*conn, &channel)) {
                     self.with_cell(conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
                 }
             }
@@ -204,53 +200,27 @@ impl State {
             None => drop(self.crowds.remove(&channel)),
         }
         self.feeds.entry(channel.clone()).or_insert_with(Feed::new);
-        self.with_feed(&channel, |feed, room, out| feed.batch(batch, room, out));
+        self.with_feed(&channel, |feed, out| feed.batch(batch, out));
     }
 
-    /// Has a feed take something in, and does what it says.
-    pub fn with_feed(&mut self, channel: &ChannelName, act: impl FnOnce(&mut Feed, Room<'_>, &mut Vec<Step>)) {
-        let Some(feed) = self.feeds.get_mut(channel) else { return };
-        let mut steps = Vec::new();
-        let worker = &self.worker;
-        let room = |conn| worker.cell(conn).map_or(0, |cell| cell.borrow().outbox.room());
-        act(feed, &room, &mut steps);
-        for step in steps {
-            self.step(channel, step);
-        }
-        if self.feeds.get(channel).is_some_and(Feed::is_empty) {
-            self.feeds.remove(channel);
+    /// Has a feed take something in, and does what it says as it says it.
+    pub fn with_feed(&mut self, channel: &ChannelName, act: impl FnOnce(&mut Feed, &mut dyn Outlet)) {
+        let Some(mut feed) = self.feeds.remove(channel) else { return };
+        act(&mut feed, &mut Floor { state: self, channel });
+        if feed.is_empty() {
             self.crowds.remove(channel);
+        } else {
+            self.feeds.insert(channel.clone(), feed);
         }
     }
 
-    fn step(&mut self, channel: &ChannelName, step: Step) {
-        match step {
-            Step::Push(conn, messages) => self.push(channel, conn, &messages),
-            Step::Joined { origin, joined, next } => {
-                if asides::joined(self, channel, &origin, &joined, next) {
-                    self.subscriptions.entry(origin.conn).or_default().insert(channel.clone());
-                } else {
-                    self.drop_subscription(origin.conn, channel);
-                    self.worker.app.directory.send(channel, ChannelIn::Gone(origin.conn));
-                }
-            }
-            Step::Pull { conn, from, to } => self.pull(channel, conn, from, to),
-            Step::Fill { from, to } => {
-                self.fill(channel, from, to);
-            }
-            Step::Item(item, whom) => asides::item(self, channel, item, &whom),
-            Step::Lost(conn) => asides::lost(self, channel, conn),
-            Step::Acked { life } => {
-                self.worker.app.directory.send(channel, ChannelIn::Acked(self.worker.id, life));
-            }
-        }
+    /// Whether a session hears a channel.
+    pub fn hears(&self, conn: Conn, channel: &ChannelName) -> bool {
+        self.subscriptions.get(&conn).is_some_and(|channels| channels.contains(channel))
     }
 
-    /// A session no longer hears a channel.
+    /// A session no longer hears a channel, and its feed knows.
     pub fn drop_subscription(&mut self, conn: Conn, channel: &ChannelName) {
-        if let Some(feed) = self.feeds.get_mut(channel) {
-            feed.remove(conn);
-        }
         if let Some(channels) = self.subscriptions.get_mut(&conn) {
             channels.remove(channel);
             if channels.is_empty() {
@@ -264,7 +234,7 @@ impl State {
         let (unwatched, watched) = self.watches.gone(conn);
         channels.extend(watched);
         for channel in channels {
-            self.with_feed(&channel, |feed, _, _| {
+            self.with_feed(&channel, |feed, _| {
                 feed.remove(conn);
             });
             self.worker.app.directory.send(&channel, ChannelIn::Gone(conn));

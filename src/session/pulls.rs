@@ -1,11 +1,13 @@
-//! What a hub reads from the log: pages for sessions that are behind, and what a feed was not handed. All of it on the
-//! read pool.
+//! What a hub does as its feeds say: hands messages to sessions as far as they have room, and reads from the log what
+//! is missing, on the read pool.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::HubIn;
+use super::feed::Outlet;
 use super::hub::State;
+use super::{HubIn, asides};
+use crate::channel::{ChannelIn, Item, Joined, Origin};
 use crate::clock;
 use crate::model::{ChannelName, Conn, Seq};
 use crate::protocol::Posted;
@@ -17,43 +19,78 @@ const PAGE_BYTES: usize = 128 * 1024;
 /// How long to wait after a failed read.
 const RETRY: Duration = Duration::from_millis(200);
 
-impl State {
-    /// Hands a session its messages, as far as it has room; the rest it pulls when it has.
-    pub fn push(&mut self, channel: &ChannelName, conn: Conn, messages: &[Arc<Posted>]) {
-        let Some(cell) = self.worker.cell(conn) else { return };
+/// A feed's way to its worker's sessions.
+pub(super) struct Floor<'a> {
+    /// The hub, without the feed that speaks.
+    pub state: &'a mut State,
+    /// The feed's channel.
+    pub channel: &'a ChannelName,
+}
+
+impl Outlet for Floor<'_> {
+    fn push(&mut self, conn: Conn, messages: &[Arc<Posted>]) -> usize {
+        let worker = &self.state.worker;
+        let Some(cell) = worker.cell(conn) else { return messages.len() };
         let (mut cell, now) = (cell.borrow_mut(), clock::moment());
-        let mut fitting = messages.iter();
-        let left = fitting.find(|message| {
+        let fits = |message: &&Arc<Posted>| {
             let fits = cell.outbox.fits(message.frame.len());
             if fits {
                 cell.send(message.frame.clone(), now);
             }
-            !fits
-        });
-        let pushed = left.map_or(messages.len(), |_| messages.len() - fitting.len() - 1);
-        self.worker.app.context.metrics.deliveries.inc_by(pushed as u64);
-        let Some(left) = left else { return };
-        cell.crowded(now);
-        if let Some(feed) = self.feeds.get_mut(channel) {
-            feed.fall_behind(conn, left.seq);
+            fits
+        };
+        let pushed = messages.iter().take_while(fits).count();
+        worker.app.context.metrics.deliveries.inc_by(pushed as u64);
+        if pushed < messages.len() {
+            cell.crowded(now);
         }
+        pushed
     }
 
-    /// Reads the next page for a session that is behind, if it has room for one.
-    pub fn pull(&mut self, channel: &ChannelName, conn: Conn, from: Seq, to: Seq) {
-        if !self.has_room(conn) {
-            if let Some(feed) = self.feeds.get_mut(channel) {
-                feed.put_off(conn);
-            }
-            return;
+    fn joined(&mut self, origin: &Origin, joined: &Joined, next: Seq) -> bool {
+        let here = asides::joined(self.state, self.channel, origin, joined, next);
+        if here {
+            self.state.subscriptions.entry(origin.conn).or_default().insert(self.channel.clone());
+        } else {
+            self.state.drop_subscription(origin.conn, self.channel);
+            self.state.worker.app.directory.send(self.channel, ChannelIn::Gone(origin.conn));
         }
-        let page = self.read(channel, from, to);
-        let (hub, channel) = (self.worker.hub.clone(), channel.clone());
-        actix::spawn(async move { hub.send(HubIn::Read { channel, conn, from, page: page.await }) });
+        here
     }
 
+    fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> bool {
+        let room = self.state.has_room(conn);
+        if room {
+            let page = self.state.read(self.channel, from, to);
+            let (hub, channel) = (self.state.worker.hub.clone(), self.channel.clone());
+            actix::spawn(async move { hub.send(HubIn::Read { channel, conn, from, page: page.await }) });
+        }
+        room
+    }
+
+    fn fill(&mut self, from: Seq, to: Seq) {
+        let page = self.state.read(self.channel, from, to);
+        let (hub, channel) = (self.state.worker.hub.clone(), self.channel.clone());
+        actix::spawn(async move { hub.send(HubIn::Filled(channel, from, page.await)) });
+    }
+
+    fn item(&mut self, item: Item, whom: &[Conn]) {
+        asides::item(self.state, self.channel, item, whom);
+    }
+
+    fn lost(&mut self, conn: Conn) {
+        asides::lost(self.state, self.channel, conn);
+    }
+
+    fn acked(&mut self, life: u64) {
+        let worker = &self.state.worker;
+        worker.app.directory.send(self.channel, ChannelIn::Acked(worker.id, life));
+    }
+}
+
+impl State {
     /// Whether a session has room for a page; if not, it will say so when it has.
-    pub fn has_room(&self, conn: Conn) -> bool {
+    fn has_room(&self, conn: Conn) -> bool {
         self.worker.cell(conn).is_some_and(|cell| {
             let mut cell = cell.borrow_mut();
             cell.check_pace(clock::moment());
@@ -61,13 +98,6 @@ impl State {
             cell.wants_room |= !room;
             room
         })
-    }
-
-    /// Reads what the feed was not handed.
-    pub fn fill(&self, channel: &ChannelName, from: Seq, to: Seq) {
-        let page = self.read(channel, from, to);
-        let (hub, channel) = (self.worker.hub.clone(), channel.clone());
-        actix::spawn(async move { hub.send(HubIn::Filled(channel, from, page.await)) });
     }
 
     fn read(&self, channel: &ChannelName, from: Seq, to: Seq) -> impl Future<Output = super::messages::Page> + use<> {
