@@ -13,10 +13,10 @@ use super::messages::{Action, Batch, Closed, Item, Origin};
 use super::resume::Kept;
 use super::roster::Roster;
 use super::sequencer::Sequencer;
-use super::step::{Effect, Input, Job, Loaded, Settings, Time};
+use super::step::{Effect, Input, Job, Loaded, Settings, Time, overloaded};
 use super::window::Window;
 use crate::model::{ChannelName, Conn, Epoch, HubId, Moment, Wall};
-use crate::protocol::{ErrorCode, Problem};
+use crate::protocol::Problem;
 use crate::store::Head;
 
 /// How many commands may wait while the channel is being loaded.
@@ -116,6 +116,8 @@ impl State {
     pub fn input(&mut self, time: Time, input: Input) -> Vec<Effect> {
         self.time = time;
         match input {
+            // One load is under way at a time; nothing else may put what was read before in the place of what is known.
+            Input::Loaded(_) | Input::Created(_) if self.phase != Phase::Loading => {}
             Input::Loaded(Ok(Some(loaded))) => self.loaded(loaded),
             Input::Loaded(Ok(None)) => self.absent(),
             Input::Loaded(Err(error)) => self.not_loaded(&error.to_string()),
@@ -143,7 +145,7 @@ impl State {
                 self.nudge();
             }
             Input::Retry => {
-                if self.phase == Phase::New && !self.roster.is_empty() {
+                if self.phase == Phase::New && self.is_needed() {
                     self.load();
                 }
             }
@@ -196,6 +198,11 @@ impl State {
             && self.seqs.is_idle()
             && !self.activity_waits
             && !self.crowd_waits
+    }
+
+    /// Whether somebody hears the channel, or waits in a lane, and so needs its log.
+    fn is_needed(&self) -> bool {
+        !(self.roster.is_empty() && self.awaited.is_empty() && self.lanes.is_empty())
     }
 
     /// Whether there is nothing here that anyone could come back to.
@@ -276,7 +283,7 @@ impl State {
         for (origin, _) in std::mem::take(&mut self.held) {
             self.refuse(origin, Problem::unavailable(format!("the channel cannot be loaded now: {why}")));
         }
-        if !self.roster.is_empty() || !self.awaited.is_empty() {
+        if self.is_needed() {
             self.effects.push(Effect::Later(200, Input::Retry));
         }
     }
@@ -385,11 +392,6 @@ impl State {
         }
         std::mem::take(&mut self.effects)
     }
-}
-
-/// Too many wait here already.
-pub(super) fn overloaded() -> Problem {
-    Problem::new(ErrorCode::Overloaded, "too many commands wait for this channel").retry_after(200)
 }
 
 #[cfg(test)]

@@ -183,9 +183,7 @@ impl World {
     /// One of the things under way comes to its end.
     fn settle(&mut self, which: usize, luck: u8) {
         let input = match self.todo.remove(which % self.todo.len()) {
-            Effect::Load(_) | Effect::Later(_, Input::Retry) if luck == 0 => {
-                Input::Loaded(Err(crate::store::ReadError::Unavailable("no luck".into())))
-            }
+            Effect::Load(_) if luck == 0 => Input::Loaded(Err(crate::store::ReadError::Unavailable("no luck".into()))),
             Effect::Later(_, retry) => retry,
             Effect::Load(_) => Input::Loaded(Ok(self.exists.then(|| self.loaded()))),
             Effect::Create if luck == 0 => Input::Created(Err(AppendError::Full)),

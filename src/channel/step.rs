@@ -6,7 +6,7 @@ use super::dedup::Keys;
 use super::messages::{Aside, Batch, Draft, Origin};
 use super::window::Window;
 use crate::model::{HubId, Key, Message, Moment, Seq, UserName, Wall};
-use crate::protocol::{Posted, Start};
+use crate::protocol::{ErrorCode, Posted, Problem, Start};
 use crate::store::{AppendError, Head, MetaOp, ReadError, WriteError};
 
 /// What the configuration says of every channel.
@@ -103,4 +103,9 @@ pub(super) enum Job {
     Join { origin: Origin, start: Start },
     Leave { origin: Origin, read: Seq },
     Read { origin: Origin, seq: Seq, before: Seq },
+}
+
+/// Too many wait here already.
+pub(super) fn overloaded() -> Problem {
+    Problem::new(ErrorCode::Overloaded, "too many commands wait for this channel").retry_after(200)
 }

@@ -26,7 +26,7 @@ use crate::supervise::Probe;
 /// The first wait before reopening, after a failure that followed another at once.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest.
-const LONG_PAUSE: Duration = Duration::from_secs(5);
+const LONG_PAUSE: Duration = Duration::from_secs(2);
 
 /// What the writer and the readers share.
 pub(super) struct Core {
