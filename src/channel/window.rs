@@ -60,19 +60,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{ChannelName, Message, UserName, Wall};
+    use crate::model::{ChannelName, Message, Wall};
 
     fn posted(seq: Seq, hour: i64) -> Arc<Posted> {
-        let message = Message {
-            seq,
-            at: Wall(hour * 3_600_000),
-            from: UserName::parse("ann").unwrap(),
-            key: None,
-            kind: None,
-            reply_to: None,
-            body: "{}".into(),
-        };
-        Arc::new(Posted::new(&ChannelName::stored("a").unwrap(), &message))
+        Arc::new(Posted::new(&ChannelName::stored("a").unwrap(), &Message::sample(seq, Wall(hour * 3_600_000))))
     }
 
     proptest! {

@@ -8,16 +8,7 @@ use super::*;
 use crate::model::{ChannelName, Epoch, HubId, Message, Wall};
 
 fn posted(seq: Seq) -> Arc<Posted> {
-    let message = Message {
-        seq,
-        at: Wall(0),
-        from: UserName::parse("ann").unwrap(),
-        key: None,
-        kind: None,
-        reply_to: None,
-        body: "{}".into(),
-    };
-    Arc::new(Posted::new(&ChannelName::stored("a").unwrap(), &message))
+    Arc::new(Posted::new(&ChannelName::stored("a").unwrap(), &Message::sample(seq, Wall(0))))
 }
 
 fn page(from: Seq, to: Seq) -> Arc<[Arc<Posted>]> {
