@@ -14,7 +14,7 @@ use super::token::{Record, Token};
 use super::{AuthError, Blocking, Identity};
 use crate::clock;
 use crate::model::{UserName, Wall};
-use crate::store::{Meta, MetaOp, ReadError, Versioned, WriteError};
+use crate::store::{Membership, Meta, MetaOp, ReadError, Versioned, WriteError, places_prefix};
 
 /// Below this prefix the store keeps guests.
 const PREFIX: &str = "guest/";
@@ -109,15 +109,14 @@ impl Guests {
             Err(why) => return Err(AuthError::Unavailable(why.to_string())),
         }
         let user = &key[PREFIX.len()..];
-        let memberships = format!("m/{user}/");
+        let memberships = places_prefix(user);
         loop {
             let page = self.list(memberships.clone(), None).await?;
             let full = page.len() == PAGE;
             let mut ops = Vec::with_capacity(2 * page.len() + 2);
             for (membership, _) in page {
                 let channel = &membership[memberships.len()..];
-                ops.push(MetaOp::Remove(format!("c/{channel}/{user}")));
-                ops.push(MetaOp::Remove(membership));
+                ops.extend(Membership::end(channel, user));
             }
             if !full {
                 ops.push(MetaOp::Remove(format!("seen/{user}")));

@@ -9,7 +9,6 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context as Ctx, Handler};
 use tokio::sync::oneshot;
 
-use super::commands::{Membership, members_prefix};
 use super::directory::{Context, Directory};
 use super::messages::{ChannelIn, ToHub};
 use super::state::State;
@@ -17,7 +16,7 @@ use super::step::{Effect, Input, Loaded, Settings, Time};
 use crate::clock;
 use crate::model::{ChannelName, Key, Moment, Seq, UserName, Wall};
 use crate::protocol::Posted;
-use crate::store::{AppendError, ChannelLog, Head, Meta, ReadError};
+use crate::store::{AppendError, ChannelLog, Head, Membership, Meta, ReadError, members_prefix};
 use crate::supervise::{Budget, Envelope, Keeper, Post};
 
 /// How long an actor waits for more commands to a channel that is not there.
@@ -251,15 +250,15 @@ fn read_channel(
 }
 
 fn members(meta: &dyn Meta, name: &ChannelName) -> Result<Vec<(UserName, Seq)>, ReadError> {
-    let prefix = members_prefix(name);
+    let prefix = members_prefix(name.as_str());
     let (mut members, mut after) = (Vec::new(), None::<String>);
     loop {
         let page = meta.list(&prefix, after.as_deref(), MEMBERS_PAGE)?;
         for (key, record) in &page {
             let user = UserName::parse(&key[prefix.len()..]);
-            let membership = serde_json::from_slice::<Membership>(&record.value);
+            let membership = Membership::parse(&record.value);
             match (user, membership) {
-                (Ok(user), Ok(membership)) => members.push((user, membership.read)),
+                (Ok(user), Some(membership)) => members.push((user, membership.read)),
                 _ => log::warn!("channel {name}: a membership record cannot be read and is passed over"),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::lanes::Gait;
 use super::messages::{Action, Answer, Aside, Closed, Item, Joined, Origin};
@@ -11,39 +11,7 @@ use super::state::{Phase, State};
 use super::step::{Effect, Job};
 use crate::model::{ChannelName, Conn, Seq, UserName};
 use crate::protocol::{ErrorCode, Problem, Start, event};
-use crate::store::{MetaOp, WriteError};
-
-/// A membership as it is kept, at `c/<channel>/<user>`; `m/<user>/<channel>` says that it is there.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Membership {
-    pub role: Role,
-    pub read: Seq,
-}
-
-/// What a member may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Role {
-    Member,
-}
-
-/// Under which key a channel's memberships are kept.
-pub(super) fn members_prefix(channel: &ChannelName) -> String {
-    format!("c/{channel}/")
-}
-
-fn member_key(channel: &ChannelName, user: &UserName) -> String {
-    format!("c/{channel}/{user}")
-}
-
-fn place_key(channel: &ChannelName, user: &UserName) -> String {
-    format!("m/{user}/{channel}")
-}
-
-fn membership(read: Seq) -> bytes::Bytes {
-    // A role and a number: there is nothing in it that could fail to be written.
-    serde_json::to_vec(&Membership { role: Role::Member, read }).unwrap_or_default().into()
-}
+use crate::store::{Membership, WriteError};
 
 impl State {
     /// A command reaches a channel that is loaded, or that is known not to be there.
@@ -138,10 +106,7 @@ impl State {
         if !member || self.roster.is_member(&origin.user) {
             return self.subscribe(origin, start);
         }
-        let ops = vec![
-            MetaOp::Put(member_key(&self.name, &origin.user), membership(0)),
-            MetaOp::Put(place_key(&self.name, &origin.user), bytes::Bytes::new()),
-        ];
+        let ops = Membership::begin(&self.name, origin.user.as_str());
         let job = self.job(Job::Join { origin, start });
         self.effects.push(Effect::Note(job, ops));
     }
@@ -181,9 +146,9 @@ impl State {
         }
         // At once, and not when it is written: what another session of the user does meanwhile is not a member's.
         let Some(read) = self.roster.dismiss(&origin.user) else { return self.part(origin, false) };
-        let (member, place) = (member_key(&self.name, &origin.user), place_key(&self.name, &origin.user));
+        let ops = Membership::end(self.name.as_str(), origin.user.as_str()).to_vec();
         let job = self.job(Job::Leave { origin, read });
-        self.effects.push(Effect::Note(job, vec![MetaOp::Remove(member), MetaOp::Remove(place)]));
+        self.effects.push(Effect::Note(job, ops));
     }
 
     /// Ends every subscription of a user who left: this session hears `left`, the others `closed`.
@@ -217,7 +182,7 @@ impl State {
             None => self.settle(origin, |o| Item::Refused(o, not_joined())),
             Some(before) if before >= seq => self.settle(origin, |o| Item::Answer(o, Answer::Ok)),
             Some(before) => {
-                let op = MetaOp::Put(member_key(&self.name, &origin.user), membership(seq));
+                let op = Membership::write(&self.name, origin.user.as_str(), seq);
                 let job = self.job(Job::Read { origin, seq, before });
                 self.effects.push(Effect::Note(job, vec![op]));
             }

@@ -18,7 +18,7 @@ use crate::clock;
 use crate::model::{ChannelName, Epoch, Hour, Message, Seq, UserName};
 use crate::presence::{last_seen_key, parse_last_seen};
 use crate::protocol::{ErrorCode, Frame, History, Posted, Problem, reply};
-use crate::store::{ChannelLog, Meta, ReadError};
+use crate::store::{ChannelLog, Membership, Meta, ReadError, member_key, places_prefix};
 
 /// How many unread messages are counted at most (protocol, section 2).
 pub(super) const UNREAD_MAX: u64 = 1000;
@@ -259,7 +259,7 @@ pub(super) fn channels(session: &Session, ticket: u64, after: Option<ChannelName
     let Some(user) = session.cell.borrow().user.clone() else { return };
     let (log, meta) = (Arc::clone(&context.log), Arc::clone(&context.meta));
     let read = context.reads.run(move || {
-        let prefix = format!("m/{user}/");
+        let prefix = places_prefix(user.as_str());
         let after = after.map(|name| format!("{prefix}{name}"));
         let mut places = meta.list(&prefix, after.as_deref(), limit.saturating_add(1))?;
         let more = places.len() > limit;
@@ -268,8 +268,8 @@ pub(super) fn channels(session: &Session, ticket: u64, after: Option<ChannelName
         for (key, _) in places {
             let Ok(channel) = ChannelName::stored(&key[prefix.len()..]) else { continue };
             let Some(head) = log.head(&channel)? else { continue };
-            let record = meta.get(&format!("c/{channel}/{user}"))?;
-            let record = record.and_then(|record| serde_json::from_slice::<Membership>(&record.value).ok());
+            let record = meta.get(&member_key(channel.as_str(), user.as_str()))?;
+            let record = record.and_then(|record| Membership::parse(&record.value));
             let Some(Membership { role, read }) = record else { continue };
             let unread = log.unread(&channel, &user, read, UNREAD_MAX)?;
             rows.push(json!({
@@ -279,12 +279,6 @@ pub(super) fn channels(session: &Session, ticket: u64, after: Option<ChannelName
         written(&json!({ "channels": rows, "more": more }))
     });
     settle_later(&session.cell, ticket, "channels", async move { read.await.map_err(unread_now) });
-}
-
-#[derive(serde::Deserialize)]
-struct Membership {
-    role: String,
-    read: Seq,
 }
 
 /// Whether a token is good and of the same user, and until when.
