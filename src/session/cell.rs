@@ -123,11 +123,6 @@ impl Cell {
         self.end(CloseCode::Normal, None, reason, now);
     }
 
-    /// Whether the wire is there.
-    pub fn is_connected(&self) -> bool {
-        self.wire.is_some()
-    }
-
     /// Queues a frame. A session whose queue is full ends, with 4001.
     pub fn send(&mut self, frame: Frame, now: Moment) {
         if self.outbox.push(frame, now).is_err() {
