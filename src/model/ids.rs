@@ -50,14 +50,31 @@ impl fmt::Display for Conn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HubId(pub u32);
 
-/// A session's credential: 32 random bytes in hex. It has no `Debug` text, so that it cannot slip into a log.
+/// A session's credential: its worker's number, and 32 random bytes in hex. It has no `Debug` text, so that it cannot
+/// slip into a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Writes random bytes down as a credential.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(hex::encode(bytes))
+    /// Writes random bytes down as a credential of a session on worker `hub`.
+    pub fn new(hub: HubId, bytes: [u8; 32]) -> Self {
+        Self(format!("{:x}-{}", hub.0, hex::encode(bytes)))
+    }
+
+    /// A credential as a client says it.
+    pub fn said(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The worker that its session lives on, if it is a credential at all.
+    pub fn hub(&self) -> Option<HubId> {
+        let (hub, _) = self.0.split_once('-')?;
+        u32::from_str_radix(hub, 16).ok().map(HubId)
+    }
+
+    /// What it is looked up by: how long that takes tells nothing of the credential.
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
     }
 
     /// The credential itself, for the frame that hands it to its owner.
@@ -67,7 +84,7 @@ impl Secret {
 
     /// The public name that stands for it.
     pub fn sid(&self) -> Sid {
-        let digest = hex::encode(Sha256::digest(self.0.as_bytes()));
+        let digest = hex::encode(self.digest());
         Sid(Arc::from(&digest[..12]))
     }
 }
@@ -94,10 +111,19 @@ mod tests {
 
     #[test]
     fn a_sid_is_twelve_hex_digits_of_the_secrets_hash() {
-        let secret = Secret::new([7; 32]);
-        let whole = hex::encode(Sha256::digest("07".repeat(32)));
+        let secret = Secret::new(HubId(18), [7; 32]);
+        let whole = hex::encode(Sha256::digest(format!("12-{}", "07".repeat(32))));
         assert_eq!(*secret.sid().0, whole[..12]);
         assert_eq!(format!("{secret:?}"), "Secret(…)");
+    }
+
+    #[test]
+    fn a_credential_names_its_worker_and_other_texts_name_none() {
+        let secret = Secret::new(HubId(18), [7; 32]);
+        assert_eq!(Secret::said(secret.reveal()).hub(), Some(HubId(18)));
+        for text in ["", "12", "x-07", "-07", "fffffffff-07", "self"] {
+            assert_eq!(Secret::said(text).hub(), None, "{text}");
+        }
     }
 
     #[test]

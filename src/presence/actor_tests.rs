@@ -92,7 +92,12 @@ fn conn(count: u64) -> Conn {
 }
 
 fn seen(user: &UserName, count: u64) -> Seen {
-    Seen { user: user.clone(), conn: conn(count), sid: Secret::new([count as u8; 32]).sid(), heard: clock::moment() }
+    Seen {
+        user: user.clone(),
+        conn: conn(count),
+        sid: Secret::new(HubId(0), [count as u8; 32]).sid(),
+        heard: clock::moment(),
+    }
 }
 
 struct Bench {

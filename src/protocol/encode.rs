@@ -46,7 +46,7 @@ impl Problem {
 }
 
 /// `published`: the message's place is `seq`.
-pub fn published(id: &str, channel: &ChannelName, epoch: &Epoch, seq: Seq, at: Wall, duplicate: bool) -> Frame {
+pub fn published(id: Option<&str>, channel: &ChannelName, epoch: &Epoch, seq: Seq, at: Wall, duplicate: bool) -> Frame {
     #[derive(Serialize)]
     struct Published<'a> {
         channel: &'a ChannelName,
@@ -55,7 +55,7 @@ pub fn published(id: &str, channel: &ChannelName, epoch: &Epoch, seq: Seq, at: W
         at: Wall,
         duplicate: bool,
     }
-    reply("published", Some(id), Published { channel, epoch, seq, at, duplicate })
+    reply("published", id, Published { channel, epoch, seq, at, duplicate })
 }
 
 /// The limits that a `welcome` names.

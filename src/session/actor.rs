@@ -10,17 +10,18 @@ use serde_json::json;
 
 use super::cell::{Cell, Shared, draining};
 use super::machine::{Desk, Effect, Machine, Rules};
-use super::pending::ANSWER_WITHIN;
+use super::outbox::Outbox;
+use super::pending::{ANSWER_WITHIN, To};
 use super::queries;
 use super::rate::Rate;
-use super::worker::Worker;
+use super::worker::{Purpose, Worker};
 use super::{HubIn, SessionIn};
 use crate::auth::{AuthError, Identity};
 use crate::channel::{Action, ChannelIn, Origin};
 use crate::clock;
 use crate::model::{ChannelName, Moment, Secret, UserName};
 use crate::presence::{Reason, RegistryIn, Seen};
-use crate::protocol::{Bounds, CloseCode, ErrorCode, Hello, Problem, VERSIONS, Welcome, event, reply};
+use crate::protocol::{Bounds, CloseCode, ErrorCode, Hello, Problem, VERSIONS, Welcome, reply};
 use crate::supervise::{Envelope, Post, Probe, attempt};
 
 /// What a publish takes in memory besides its body, in bytes.
@@ -36,15 +37,17 @@ pub struct Session {
     rate: Rate,
     /// Whether a timer looks after overdue commands.
     timed: bool,
+    /// Whether it is there for one command, and nobody learns of it.
+    errand: bool,
 }
 
 impl Session {
     /// Starts a session's actor on this thread.
-    pub(super) fn start(worker: &Rc<Worker>, address: Option<IpAddr>, bearer: Option<String>) -> Shared {
+    pub(super) fn start(worker: &Rc<Worker>, address: Option<IpAddr>, purpose: Purpose) -> Shared {
         let app = &worker.app;
         let config = &app.context.config;
         let probe = app.context.probes.of("session");
-        let secret = Secret::new(clock::random());
+        let secret = Secret::new(worker.id, clock::random());
         let rules = Rules {
             bounds: Bounds { body_bytes: config.limits.body_bytes, page_max: config.limits.page_max },
             outstanding: config.limits.outstanding,
@@ -55,22 +58,38 @@ impl Session {
         let address = address.map_or_else(|| "unix".into(), |address| address.to_string());
         let now = clock::moment();
         let queue = config.limits.session_queue_bytes;
-        let cell = Rc::new(RefCell::new(Cell::new(app.next_conn(), secret, address, queue, now, post)));
+        let numbered = matches!(purpose, Purpose::Numbered(_));
+        let outbox = if numbered { Outbox::numbered(queue) } else { Outbox::new(queue) };
+        let cell = Rc::new(RefCell::new(Cell::new(app.next_conn(), secret, address, outbox, now, post)));
         probe.started();
+        let mut machine = Machine::new(rules);
+        let (bearer, errand) = match purpose {
+            Purpose::Stream(bearer) | Purpose::Numbered(bearer) => (bearer, false),
+            Purpose::Errand(user) => {
+                machine.welcome(user);
+                (None, true)
+            }
+        };
         let session = Self {
-            machine: Machine::new(rules),
+            machine,
             probe,
             cell: Rc::clone(&cell),
             worker: Rc::clone(worker),
             bearer,
             rate: Rate::new(&config.rates),
             timed: false,
+            errand,
         };
         actix::spawn(ctx.into_future(session));
         cell
     }
 
-    fn frame(&mut self, text: &str, ctx: &mut Ctx<Self>) {
+    /// The user that the session is.
+    pub(super) fn user(&self) -> Option<&UserName> {
+        self.machine.user()
+    }
+
+    fn frame(&mut self, text: &str, slot: Option<u64>, ctx: &mut Ctx<Self>) {
         let now = clock::moment();
         let effects = {
             let cell = &mut *self.cell.borrow_mut();
@@ -84,7 +103,7 @@ impl Session {
                 self.rate.take().err().map(early)
             };
             let desk = Desk { pending: &mut cell.pending, channels: &mut cell.channels, watched: cell.watched };
-            self.machine.frame(now, text, refusal, desk)
+            self.machine.frame(now, text, slot, refusal, desk)
         };
         effects.into_iter().for_each(|effect| self.perform(effect, now, ctx));
         self.look_after(ctx);
@@ -92,16 +111,19 @@ impl Session {
 
     fn perform(&mut self, effect: Effect, now: Moment, ctx: &mut Ctx<Self>) {
         match effect {
-            Effect::Say(frame) => self.cell.borrow_mut().send(frame, now),
-            Effect::Bad(frame) => {
+            Effect::Done(to, kind) => {
+                self.cell.borrow_mut().answer(&to, |id| reply(kind, id, json!({})), now);
+            }
+            Effect::Refuse(to, problem) => self.cell.borrow_mut().refuse(&to, &problem, now),
+            Effect::Bad(to, problem) => {
                 self.worker.app.context.metrics.bad_frames.inc();
-                self.cell.borrow_mut().send(frame, now);
+                self.cell.borrow_mut().refuse(&to, &problem, now);
             }
-            Effect::Pong(id) => {
-                let pong = reply("pong", Some(&id), json!({ "now": clock::wall() }));
-                self.cell.borrow_mut().send(pong, now);
+            Effect::Pong(to) => {
+                let pong = |id: Option<&str>| reply("pong", id, json!({ "now": clock::wall() }));
+                self.cell.borrow_mut().answer(&to, pong, now);
             }
-            Effect::Greet(id, hello) => self.greet(id, hello, ctx),
+            Effect::Greet(to, hello) => self.greet(to, hello, ctx),
             Effect::Channel(channel, ticket, action) => self.ask_channel(&channel, ticket, action, now),
             Effect::Ask { ticket, users } => queries::ask(self, ticket, users),
             Effect::Unwatch { users, channel } => {
@@ -110,11 +132,9 @@ impl Session {
             }
             Effect::Channels { ticket, after, limit } => queries::channels(self, ticket, after, limit),
             Effect::Refresh { ticket, token } => queries::refresh(self, ticket, token),
-            Effect::Logout(id) => {
+            Effect::Logout(to) => {
                 let mut cell = self.cell.borrow_mut();
-                if let Some(id) = id {
-                    cell.send(reply("bye", Some(&id), json!({})), now);
-                }
+                cell.answer(&to, |id| reply("bye", id, json!({})), now);
                 cell.end(CloseCode::Normal, None, Reason::Logout, now);
             }
             Effect::Close(code, problem) => self.cell.borrow_mut().end(code, problem, Reason::Disconnected, now),
@@ -136,7 +156,7 @@ impl Session {
         let mut cell = self.cell.borrow_mut();
         if let Some(problem) = refused {
             if let Some(waiting) = cell.settle(ticket) {
-                cell.refuse(&waiting, &problem, now);
+                cell.refuse(&waiting.to, &problem, now);
             }
             return;
         }
@@ -145,7 +165,7 @@ impl Session {
     }
 
     /// Finds out who says hello. What the client sends meanwhile waits.
-    fn greet(&mut self, id: Option<String>, hello: Hello, ctx: &mut Ctx<Self>) {
+    fn greet(&mut self, to: To, hello: Hello, ctx: &mut Ctx<Self>) {
         let app = Arc::clone(&self.worker.app);
         let client = hello.client;
         let token = hello.token.or_else(|| self.bearer.clone());
@@ -162,14 +182,14 @@ impl Session {
             let late = || AuthError::Unavailable("the store gave no answer in time".into());
             tokio::time::timeout(ANSWER_WITHIN, found).await.unwrap_or_else(|_| Err(late()))
         };
-        ctx.wait(found.into_actor(self).map(move |found, session, _| session.greeted(id, client, found)));
+        ctx.wait(found.into_actor(self).map(move |found, session, _| session.greeted(to, client, found)));
     }
 
-    fn greeted(&mut self, id: Option<String>, client_name: Option<String>, found: Result<Identity, AuthError>) {
+    fn greeted(&mut self, to: To, client_name: Option<String>, found: Result<Identity, AuthError>) {
         let now = clock::moment();
         let identity = match found {
             Ok(identity) => identity,
-            Err(error) => return self.not_welcome(id.as_deref(), &error, now),
+            Err(error) => return self.not_welcome(&to, &error, now),
         };
         let mut cell = self.cell.borrow_mut();
         if cell.over().is_some() {
@@ -194,10 +214,7 @@ impl Session {
         };
         let client = client_name.as_deref().unwrap_or("a client");
         log::debug!("session {} of {}: {client} at {} says hello", cell.sid, identity.user, cell.address);
-        let frame = match &id {
-            Some(id) => reply("welcome", Some(id), welcome),
-            None => event("welcome", welcome),
-        };
+        let frame = reply("welcome", to.id.as_deref(), welcome);
         cell.user = Some(identity.user.clone());
         cell.heard = now;
         cell.reported = now;
@@ -205,10 +222,15 @@ impl Session {
         app.registry.send(RegistryIn::Up { hub: self.worker.id, seen: seen(&cell, &identity.user) });
         self.worker.hub.send(HubIn::Arrived(cell.conn, identity.user));
         app.context.metrics.sessions.inc();
-        cell.send(frame, now);
+        if to.is_wanted() {
+            cell.answer(&to, |_| frame, now);
+        } else {
+            // This one reply comes always.
+            cell.send(frame, now);
+        }
     }
 
-    fn not_welcome(&mut self, id: Option<&str>, error: &AuthError, now: Moment) {
+    fn not_welcome(&mut self, to: &To, error: &AuthError, now: Moment) {
         let mut cell = self.cell.borrow_mut();
         let text = error.to_string();
         let (problem, ends) = match error {
@@ -217,8 +239,8 @@ impl Session {
             AuthError::Unavailable(_) => (Problem::unavailable(text), false),
             AuthError::BadName(_) => (Problem::bad_frame(text), false),
         };
-        if id.is_some() || !ends {
-            cell.send(problem.frame(id), now);
+        if to.is_wanted() || !ends {
+            cell.refuse(to, &problem, now);
         }
         if ends {
             cell.end(CloseCode::Unauthenticated, Some(problem), Reason::Disconnected, now);
@@ -238,7 +260,7 @@ impl Session {
     fn over(&mut self, reason: Reason, ctx: &mut Ctx<Self>) {
         let cell = self.cell.borrow();
         let app = &self.worker.app;
-        if let Some(over) = cell.over() {
+        if let Some(over) = cell.over().filter(|_| !self.errand) {
             app.context.metrics.closes(over.code.number()).inc();
             if over.code == CloseCode::TooSlow {
                 app.context.metrics.slow_sessions.inc();
@@ -264,7 +286,7 @@ impl Session {
             let overdue = || session.cell.borrow_mut().pending.take_overdue(now);
             let late: Vec<_> = std::iter::from_fn(overdue).collect();
             for waiting in late {
-                session.cell.borrow_mut().refuse(&waiting, &Problem::unavailable("no answer in time"), now);
+                session.cell.borrow_mut().refuse(&waiting.to, &Problem::unavailable("no answer in time"), now);
             }
             session.look_after(ctx);
         });
@@ -272,8 +294,8 @@ impl Session {
 
     fn take(&mut self, message: SessionIn, ctx: &mut Ctx<Self>) {
         match message {
-            SessionIn::Frame(text) => {
-                self.frame(&text, ctx);
+            SessionIn::Frame(text, slot) => {
+                self.frame(&text, slot, ctx);
                 let mut cell = self.cell.borrow_mut();
                 cell.unread = cell.unread.saturating_sub(1);
                 cell.unblock();

@@ -33,12 +33,17 @@ pub(super) fn joined(state: &State, channel: &ChannelName, origin: &Origin, join
         metrics.gaps.inc();
     }
     cell.channels.insert(channel.clone());
-    if let Some(id) = cell.settle(origin.ticket).and_then(|waiting| waiting.id) {
-        let members = json!({
-            "channel": channel, "epoch": joined.epoch, "head": joined.head, "first": joined.first,
-            "next": next, "replay": replay, "gap": joined.gap,
-        });
-        cell.send(reply("joined", Some(&id), members), clock::moment());
+    let members = json!({
+        "channel": channel, "epoch": joined.epoch, "head": joined.head, "first": joined.first,
+        "next": next, "replay": replay, "gap": joined.gap,
+    });
+    let now = clock::moment();
+    if cell.outbox.is_numbered() {
+        // The reply goes another way than the events, and they have to say by themselves where the replay begins.
+        cell.send(event("joined", &members), now);
+    }
+    if let Some(waiting) = cell.settle(origin.ticket) {
+        cell.answer(&waiting.to, |id| reply("joined", id, members), now);
     }
     true
 }
@@ -51,8 +56,8 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
             state.worker.app.context.metrics.publishes.of(outcome).inc();
             state.with_cell(origin.conn, |cell, now| {
                 let mut cell = cell.borrow_mut();
-                if let Some(id) = cell.settle(origin.ticket).and_then(|waiting| waiting.id) {
-                    cell.send(published(&id, channel, &epoch, seq, at, duplicate), now);
+                if let Some(waiting) = cell.settle(origin.ticket) {
+                    cell.answer(&waiting.to, |id| published(id, channel, &epoch, seq, at, duplicate), now);
                 }
             });
         }
@@ -66,15 +71,15 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
                 }
                 _ => {}
             }
-            cell.refuse(&waiting, &problem, now);
+            cell.refuse(&waiting.to, &problem, now);
         }),
         Item::Left(origin) => {
             state.drop_subscription(origin.conn, channel);
             state.with_cell(origin.conn, |cell, now| {
                 let mut cell = cell.borrow_mut();
                 cell.channels.remove(channel);
-                if let Some(id) = cell.settle(origin.ticket).and_then(|waiting| waiting.id) {
-                    cell.send(reply("left", Some(&id), json!({ "channel": channel })), now);
+                if let Some(waiting) = cell.settle(origin.ticket) {
+                    cell.answer(&waiting.to, |id| reply("left", id, json!({ "channel": channel })), now);
                 }
             });
         }

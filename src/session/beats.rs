@@ -26,7 +26,7 @@ impl State {
         for cell in self.worker.cells() {
             let mut cell = cell.borrow_mut();
             cell.check_pace(now);
-            let stuck = cell.outbox.stuck(now) >= patience;
+            let stuck = cell.is_stuck(patience, now);
             if let Some(over) = cell.over() {
                 let grace = match over.code {
                     CloseCode::TooSlow => patience,

@@ -1,13 +1,13 @@
 //! What actor, hub and wire of one session share, on their worker's thread.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::outbox::Outbox;
-use super::pending::{Pending, Waiting};
+use super::pending::{Pending, To, Waiting};
 use super::{SessionIn, Wire};
 use crate::clock;
 use crate::model::{ChannelName, Conn, Moment, Secret, Sid, UserName};
@@ -15,8 +15,23 @@ use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
 use crate::supervise::Post;
 
-/// How long a client may take nothing while its queue is over its limit: the time that its wire needs to be written to.
+/// How long a client may take nothing while its queue is over its limit: the time that its wire needs to be written to,
 const BURST: Duration = Duration::from_millis(150);
+/// or, where it has to say what it has, the time for an answer's way there and a request's way back.
+const ROUND_TRIP: Duration = Duration::from_secs(2);
+/// An answer of at most so many bytes is kept whatever waits; those of commands that change something are.
+const SMALL: usize = 4096;
+
+/// What became of a command whose transport keeps a slot for the answer.
+#[derive(Debug)]
+pub struct Settled {
+    /// The slot.
+    pub slot: u64,
+    /// The answer.
+    pub frame: Frame,
+    /// Why it was not carried out, if it was not.
+    pub problem: Option<Box<Problem>>,
+}
 
 /// One session's shared state.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, set and looked at in one place")]
@@ -33,6 +48,10 @@ pub struct Cell {
     pub user: Option<UserName>,
     /// What waits to be written.
     pub outbox: Outbox,
+    /// Answers that go to slots, for the wire to take.
+    pub settled: VecDeque<Settled>,
+    /// Bytes of answers in slots that the transport has not written yet.
+    pub settled_bytes: usize,
     /// What has not been answered.
     pub pending: Pending,
     /// Channels that it subscribes to, or has asked to.
@@ -62,12 +81,14 @@ pub struct Cell {
 }
 
 /// A session that has ended, while its wire still writes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Over {
     /// How.
     pub code: CloseCode,
     /// Since when.
     pub since: Moment,
+    /// The error that precedes the close.
+    pub problem: Option<Problem>,
 }
 
 /// A cell as it is passed around on its thread.
@@ -79,7 +100,7 @@ impl Cell {
         conn: Conn,
         secret: Secret,
         address: String,
-        queue: usize,
+        outbox: Outbox,
         now: Moment,
         session: Post<SessionIn>,
     ) -> Self {
@@ -90,7 +111,9 @@ impl Cell {
             sid,
             address,
             user: None,
-            outbox: Outbox::new(queue),
+            outbox,
+            settled: VecDeque::new(),
+            settled_bytes: 0,
             pending: Pending::default(),
             channels: HashSet::new(),
             unread: 0,
@@ -112,7 +135,7 @@ impl Cell {
     /// Gives the session its wire.
     pub fn connect(&mut self, wire: Rc<dyn Wire>) {
         self.wire = Some(wire);
-        if !self.outbox.is_empty() || self.over.is_some() {
+        if !self.outbox.is_empty() || !self.settled.is_empty() || self.over.is_some() {
             self.wake();
         }
     }
@@ -141,7 +164,8 @@ impl Cell {
 
     /// Ends the session if its queue is over its limit and its client takes nothing.
     pub fn check_pace(&mut self, now: Moment) {
-        if self.overfull && self.outbox.stuck(now) >= BURST {
+        let patience = if self.outbox.is_numbered() { ROUND_TRIP } else { BURST };
+        if self.overfull && self.outbox.stuck(now) >= patience {
             self.end(CloseCode::TooSlow, None, Reason::Disconnected, now);
         }
     }
@@ -172,9 +196,34 @@ impl Cell {
         }
     }
 
+    /// Answers a command that was carried out: in its slot, or with a frame if its client gave it an id.
+    pub fn answer(&mut self, to: &To, frame: impl FnOnce(Option<&str>) -> Frame, now: Moment) {
+        let id = to.id.as_deref();
+        match to.slot {
+            Some(slot) => self.settle_slot(slot, id, frame(id), None),
+            None if id.is_some() => self.send(frame(id), now),
+            None => {}
+        }
+    }
+
     /// Tells the client why a command was not carried out: as its reply, or as an event if it gave no id.
-    pub fn refuse(&mut self, waiting: &Waiting, problem: &Problem, now: Moment) {
-        self.send(problem.frame(waiting.id.as_deref()), now);
+    pub fn refuse(&mut self, to: &To, problem: &Problem, now: Moment) {
+        let (id, frame) = (to.id.as_deref(), problem.frame(to.id.as_deref()));
+        match to.slot {
+            Some(slot) => self.settle_slot(slot, id, frame, Some(problem)),
+            None => self.send(frame, now),
+        }
+    }
+
+    fn settle_slot(&mut self, slot: u64, id: Option<&str>, frame: Frame, problem: Option<&Problem>) {
+        let mut settled = Settled { slot, frame, problem: problem.cloned().map(Box::new) };
+        if settled.frame.len() > SMALL && self.settled_bytes + settled.frame.len() > self.outbox.limit() {
+            let full = Problem::new(ErrorCode::Overloaded, "too much was asked for at once").retry_after(100);
+            settled = Settled { slot, frame: full.frame(id), problem: Some(Box::new(full)) };
+        }
+        self.settled_bytes += settled.frame.len();
+        self.settled.push_back(settled);
+        self.wake();
     }
 
     /// Ends the session, once: queues the close, with the error that precedes it, and tells the actor.
@@ -182,13 +231,14 @@ impl Cell {
         if self.over.is_some() {
             return;
         }
-        self.over = Some(Over { code, since: now });
         let problem = problem.or_else(|| code.error().map(|error| Problem::new(error, words(code))));
-        let last = problem.map(|problem| {
+        let problem = problem.map(|problem| {
             let later =
                 problem.retry_after_ms.or_else(|| (code == CloseCode::Later).then(|| 1000 + clock::jitter(4000)));
-            Problem { close: Some(code), retry_after_ms: later, ..problem }.frame(None)
+            Problem { close: Some(code), retry_after_ms: later, ..problem }
         });
+        let last = problem.as_ref().map(|problem| problem.frame(None));
+        self.over = Some(Over { code, since: now, problem });
         let broken = [CloseCode::ProtocolError, CloseCode::Unsupported, CloseCode::BadText, CloseCode::TooBig];
         let discard = code == CloseCode::TooSlow || broken.contains(&code);
         self.outbox.close(code, last, discard, now);
@@ -197,8 +247,15 @@ impl Cell {
     }
 
     /// How the session ended, if it has.
-    pub fn over(&self) -> Option<Over> {
-        self.over
+    pub fn over(&self) -> Option<&Over> {
+        self.over.as_ref()
+    }
+
+    /// Whether its client has taken nothing for as long as `patience` allows. One whose frames are numbered has to have
+    /// been heard from meanwhile: silence is for the registry to judge.
+    pub fn is_stuck(&self, patience: Duration, now: Moment) -> bool {
+        let stuck = self.outbox.stuck(now);
+        stuck >= patience && (!self.outbox.is_numbered() || now.since(self.heard) < stuck)
     }
 
     /// The wire has looked into the outbox. Returns whether a replay that waited for room can go on.

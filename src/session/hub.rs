@@ -262,7 +262,7 @@ impl State {
             let mut cell = cell.borrow_mut();
             for waiting in cell.pending.take_of(channel) {
                 cell.refuse(
-                    &waiting,
+                    &waiting.to,
                     &Problem::unavailable("the channel broke; whether it was done is not known"),
                     now,
                 );

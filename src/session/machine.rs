@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::pending::{Pending, Seen, Watching, What};
+use super::pending::{Pending, Seen, To, Watching, What};
 use crate::channel::{Action, Draft};
 use crate::model::{ChannelName, Moment, UserName};
-use crate::protocol::{Bounds, CloseCode, Command, ErrorCode, Frame, Hello, Incoming, Problem, reply};
+use crate::protocol::{Bounds, CloseCode, Command, ErrorCode, Hello, Incoming, Problem};
 
 /// So many bad frames in a row end a session (protocol, section 2).
 const STRIKES: u32 = 16;
@@ -24,11 +24,14 @@ pub(super) struct Rules {
 /// What should happen.
 #[derive(Debug)]
 pub(super) enum Effect {
-    Say(Frame),
+    /// Say that it is done, without further words: a reply of this type.
+    Done(To, &'static str),
+    /// Say why it is not done.
+    Refuse(To, Problem),
     /// Say what is wrong with a frame.
-    Bad(Frame),
-    /// Find out who this is; the answer to the hello carries this id.
-    Greet(Option<String>, Hello),
+    Bad(To, Problem),
+    /// Find out who this is; the answer goes there.
+    Greet(To, Hello),
     Channel(ChannelName, u64, Action),
     /// Ask the registry how these are.
     Ask {
@@ -48,8 +51,8 @@ pub(super) enum Effect {
         ticket: u64,
         token: String,
     },
-    Pong(String),
-    Logout(Option<String>),
+    Pong(To),
+    Logout(To),
     Close(CloseCode, Option<Problem>),
 }
 
@@ -104,57 +107,63 @@ impl Machine {
         self.phase = Phase::Fresh;
     }
 
-    /// Takes a frame; `refusal` says why no command is taken now, if so.
-    pub fn frame(&mut self, now: Moment, text: &str, refusal: Option<Problem>, desk: Desk<'_>) -> Vec<Effect> {
+    /// Takes a frame whose answer goes to `slot`, if its transport keeps one; `refusal` says why no command is taken
+    /// now, if so.
+    pub fn frame(
+        &mut self,
+        now: Moment,
+        text: &str,
+        slot: Option<u64>,
+        refusal: Option<Problem>,
+        desk: Desk<'_>,
+    ) -> Vec<Effect> {
         let incoming = match Incoming::read(text) {
             Ok(incoming) => incoming,
-            Err((id, problem)) => return self.strike(id.as_deref(), &problem),
+            Err((id, problem)) => return self.strike(To { id, slot }, problem),
         };
-        let id = incoming.id.clone();
+        let to = To { id: incoming.id.clone(), slot };
         if let Some(problem) = refusal {
-            return vec![Effect::Say(problem.frame(id.as_deref()))];
+            return vec![Effect::Refuse(to, problem)];
         }
         match (&self.phase, incoming.hello()) {
             (Phase::Fresh, Some(Ok(hello))) => {
                 self.strikes = 0;
                 self.phase = Phase::Greeting;
-                vec![Effect::Greet(id, hello)]
+                vec![Effect::Greet(to, hello)]
             }
             (Phase::Fresh, Some(Err(problem))) if problem.code == ErrorCode::VersionUnsupported => {
-                let said = id.map(|id| Effect::Say(problem.frame(Some(&id))));
+                let said = to.is_wanted().then(|| Effect::Refuse(to, problem.clone()));
                 said.into_iter().chain([Effect::Close(CloseCode::Version, Some(problem))]).collect()
             }
-            (Phase::Fresh, Some(Err(problem))) => self.strike(id.as_deref(), &problem),
+            (Phase::Fresh, Some(Err(problem))) => self.strike(to, problem),
             (Phase::Fresh | Phase::Greeting, _) => {
-                let problem = Problem::new(ErrorCode::Unauthenticated, "the first command is hello");
-                vec![Effect::Say(problem.frame(id.as_deref()))]
+                vec![Effect::Refuse(to, Problem::new(ErrorCode::Unauthenticated, "the first command is hello"))]
             }
             (Phase::Ready(_), Some(_)) => {
-                let problem = Problem::new(ErrorCode::Conflict, "hello was said before");
-                vec![Effect::Say(problem.frame(id.as_deref()))]
+                vec![Effect::Refuse(to, Problem::new(ErrorCode::Conflict, "hello was said before"))]
             }
             (Phase::Ready(user), None) => match incoming.command(user, &self.rules.bounds) {
                 Ok(command) => {
                     self.strikes = 0;
-                    self.command(now, id, command, desk)
+                    self.command(now, to, command, desk)
                 }
-                Err(problem) if problem.code == ErrorCode::BadFrame => self.strike(id.as_deref(), &problem),
-                Err(problem) => vec![Effect::Say(problem.frame(id.as_deref()))],
+                Err(problem) if problem.code == ErrorCode::BadFrame => self.strike(to, problem),
+                Err(problem) => vec![Effect::Refuse(to, problem)],
             },
         }
     }
 
-    fn strike(&mut self, id: Option<&str>, problem: &Problem) -> Vec<Effect> {
+    fn strike(&mut self, to: To, problem: Problem) -> Vec<Effect> {
         self.strikes += 1;
-        let said = Effect::Bad(problem.frame(id));
+        let said = Effect::Bad(to, problem);
         if self.strikes < STRIKES { vec![said] } else { vec![said, Effect::Close(CloseCode::BadFrames, None)] }
     }
 
-    fn command(&self, now: Moment, id: Option<String>, command: Command, desk: Desk<'_>) -> Vec<Effect> {
+    fn command(&self, now: Moment, to: To, command: Command, desk: Desk<'_>) -> Vec<Effect> {
         let Desk { pending, channels, watched } = desk;
-        let refuse = |code, why: String| vec![Effect::Say(Problem::new(code, why).frame(id.as_deref()))];
+        let refuse = |code, why: String| vec![Effect::Refuse(to.clone(), Problem::new(code, why))];
         let ask = |pending: &mut Pending, channel: ChannelName, what, action| {
-            let ticket = pending.open(id.clone(), Some(channel.clone()), what, now);
+            let ticket = pending.open(to.clone(), Some(channel.clone()), what, now);
             vec![Effect::Channel(channel, ticket, action)]
         };
         match command {
@@ -173,10 +182,10 @@ impl Machine {
                 if pending.publishes() >= self.rules.outstanding {
                     let why = format!("{} publishes wait for their receipts", self.rules.outstanding);
                     let problem = Problem::new(ErrorCode::Overloaded, why).retry_after(100);
-                    return vec![Effect::Say(problem.frame(id.as_deref()))];
+                    return vec![Effect::Refuse(to, problem)];
                 }
                 let channel = publish.channel.clone();
-                let ticket = pending.open(id, Some(channel.clone()), What::Publish, now);
+                let ticket = pending.open(to, Some(channel.clone()), What::Publish, now);
                 let draft = Draft { publish, permit: None };
                 vec![Effect::Channel(channel, ticket, Action::Publish(Box::new(draft)))]
             }
@@ -188,7 +197,7 @@ impl Machine {
             Command::Typing { channel } => ask(pending, channel, What::Done, Action::Typing),
             Command::Read { channel, seq } => ask(pending, channel, What::Done, Action::Read(seq)),
             Command::Presence { users } => {
-                let ticket = pending.open(id, None, What::Presence(Seen::default()), now);
+                let ticket = pending.open(to, None, What::Presence(Seen::default()), now);
                 vec![Effect::Ask { ticket, users }]
             }
             Command::Watch(watch) if watched + watch.users.len().max(1) > WATCHED_MAX => {
@@ -197,7 +206,7 @@ impl Machine {
             Command::Watch(watch) => match watch.channel {
                 Some(channel) => ask(pending, channel, What::WatchChannel(watch.users, true), Action::Watch),
                 None => {
-                    let ticket = pending.open(id, None, What::Watch(Watching::of(watch.users.clone())), now);
+                    let ticket = pending.open(to, None, What::Watch(Watching::of(watch.users.clone())), now);
                     vec![Effect::Ask { ticket, users: watch.users }]
                 }
             },
@@ -206,25 +215,20 @@ impl Machine {
                 let mut effects = vec![Effect::Unwatch { users: watch.users, channel: watch.channel.clone() }];
                 match watch.channel {
                     Some(channel) => effects.extend(ask(pending, channel, What::Unwatch, Action::Unwatch)),
-                    None => effects.extend(said(id.as_deref(), "unwatched")),
+                    None => effects.push(Effect::Done(to, "unwatched")),
                 }
                 effects
             }
             Command::Channels { after, limit } => {
-                let ticket = pending.open(id, None, What::Channels, now);
+                let ticket = pending.open(to, None, What::Channels, now);
                 vec![Effect::Channels { ticket, after, limit }]
             }
             Command::Refresh { token } => {
-                let ticket = pending.open(id, None, What::Refresh, now);
+                let ticket = pending.open(to, None, What::Refresh, now);
                 vec![Effect::Refresh { ticket, token }]
             }
-            Command::Ping => id.map(Effect::Pong).into_iter().collect(),
-            Command::Logout => vec![Effect::Logout(id)],
+            Command::Ping => vec![Effect::Pong(to)],
+            Command::Logout => vec![Effect::Logout(to)],
         }
     }
-}
-
-/// An answer without members, if the client wants one.
-pub(super) fn said(id: Option<&str>, kind: &str) -> Option<Effect> {
-    id.map(|id| Effect::Say(reply(kind, Some(id), serde_json::json!({}))))
 }

@@ -13,8 +13,8 @@ use crate::store::ReadError;
 /// What a session's actor is told, by its wire and its hub.
 #[derive(Debug)]
 pub enum SessionIn {
-    /// A frame came.
-    Frame(ByteString),
+    /// A frame came; its transport may keep a slot for the answer.
+    Frame(ByteString, Option<u64>),
     /// A channel answered what needs more work.
     Answer(u64, Answer),
     /// A heartbeat's time has come: report that the client was heard from.

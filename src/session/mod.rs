@@ -24,9 +24,9 @@ mod worker;
 
 pub use actor::Session;
 pub use app::App;
-pub use cell::{Cell, Shared};
+pub use cell::{Cell, Over, Settled, Shared};
 pub use hub::Hub;
 pub use messages::{HubIn, SessionIn};
 pub use outbox::{Outbox, Overflow};
 pub use wire::Wire;
-pub use worker::{Door, Worker};
+pub use worker::{Door, Purpose, Worker};

@@ -1,4 +1,7 @@
 //! What waits to be written to one client, bounded in bytes. Pure.
+//!
+//! Over a connection frames are taken once. Where an answer may be lost they are numbered, from 1, and kept until the
+//! client says that it has them (protocol, section 5).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,6 +13,15 @@ use crate::protocol::{CloseCode, Frame};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overflow;
 
+/// How far the frames of a numbered outbox have got.
+#[derive(Debug, Default)]
+struct Numbers {
+    /// The newest that the client said it has: the number before the first that is kept.
+    acknowledged: u64,
+    /// The newest that was handed out.
+    sent: u64,
+}
+
 /// Frames in order, then perhaps a close.
 #[derive(Debug)]
 pub struct Outbox {
@@ -20,12 +32,23 @@ pub struct Outbox {
     close: Option<CloseCode>,
     /// Since when the client has taken nothing of what waits.
     stuck_since: Option<Moment>,
+    numbers: Option<Numbers>,
 }
 
 impl Outbox {
     /// An empty one that holds at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { frames: VecDeque::new(), bytes: 0, limit, ping: false, close: None, stuck_since: None }
+        Self { frames: VecDeque::new(), bytes: 0, limit, ping: false, close: None, stuck_since: None, numbers: None }
+    }
+
+    /// The same, with frames that are numbered.
+    pub fn numbered(limit: usize) -> Self {
+        Self { numbers: Some(Numbers::default()), ..Self::new(limit) }
+    }
+
+    /// Whether frames are kept until the client says that it has them.
+    pub fn is_numbered(&self) -> bool {
+        self.numbers.is_some()
     }
 
     /// Queues a frame. After a close nothing is queued any more.
@@ -47,8 +70,12 @@ impl Outbox {
         self.frames.is_empty() || self.bytes + bytes <= self.limit - self.limit / 4
     }
 
-    /// Asks for a ping, after what is queued.
+    /// Asks for a ping, after what is queued. Where frames are numbered, the client's asking for them is the sign of
+    /// life.
     pub fn ping(&mut self, now: Moment) {
+        if self.is_numbered() {
+            return;
+        }
         self.ping = self.close.is_none();
         self.stuck_since.get_or_insert(now);
     }
@@ -84,6 +111,44 @@ impl Outbox {
         taken
     }
 
+    /// Drops the numbered frames up to `number`, which the client has. If it cannot have them, or said so before of
+    /// newer ones, the newest number that it said it has.
+    pub fn acknowledge(&mut self, number: u64, now: Moment) -> Result<(), u64> {
+        let Some(Numbers { acknowledged, sent }) = &mut self.numbers else { return Err(0) };
+        if number < *acknowledged || number > *sent {
+            return Err(*acknowledged);
+        }
+        let done = self.frames.drain(..((number - *acknowledged) as usize).min(self.frames.len()));
+        let (count, size) = done.fold((0, 0), |(count, size), frame| (count + 1, size + frame.len()));
+        *acknowledged = number;
+        self.bytes -= size;
+        if self.frames.is_empty() {
+            self.stuck_since = None;
+        } else if count > 0 {
+            self.stuck_since = Some(now);
+        }
+        Ok(())
+    }
+
+    /// The numbered frames that the client does not have, about `most` bytes but at least one, if there are any, and
+    /// the number of the last of them.
+    pub fn page(&mut self, most: usize, now: Moment) -> (Vec<Frame>, u64) {
+        let Some(Numbers { acknowledged, sent }) = &mut self.numbers else { return (Vec::new(), 0) };
+        let mut size = 0;
+        let fits = |frame: &&Frame| {
+            let first = size == 0;
+            size += frame.len();
+            first || size <= most
+        };
+        let page: Vec<Frame> = self.frames.iter().take_while(fits).cloned().collect();
+        let last = *acknowledged + page.len() as u64;
+        if last > *sent {
+            *sent = last;
+            self.stuck_since = Some(now);
+        }
+        (page, last)
+    }
+
     /// Takes the ping, if one was asked for and everything before it was taken.
     pub fn take_ping(&mut self) -> bool {
         let due = self.ping && self.frames.is_empty();
@@ -107,6 +172,11 @@ impl Outbox {
     /// Bytes that wait.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many bytes may wait.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// How many bytes of a replay there is room for: a quarter of all, while less than half is taken.
@@ -156,6 +226,60 @@ mod tests {
             }
             prop_assert_eq!(got, model);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn numbered_frames_come_again_until_they_are_acknowledged(
+            steps in proptest::collection::vec((0usize..4, 1u64..6, 1usize..40), 1..80),
+        ) {
+            let mut outbox = Outbox::numbered(1 << 20);
+            // The model: every frame there ever was, the newest that was acknowledged, the newest that was sent.
+            let (mut all, mut acknowledged, mut sent) = (Vec::<Frame>::new(), 0u64, 0u64);
+            for (kind, number, size) in steps {
+                match kind {
+                    0 => {
+                        all.push(format!("{:0>size$}", all.len()).into());
+                        outbox.push(all[all.len() - 1].clone(), Moment(0)).unwrap();
+                    }
+                    1 => {
+                        let number = acknowledged + number - 1;
+                        let good = number <= sent;
+                        prop_assert_eq!(outbox.acknowledge(number, Moment(0)), if good { Ok(()) } else { Err(acknowledged) });
+                        acknowledged = if good { number } else { acknowledged };
+                    }
+                    2 => {
+                        let old = acknowledged.saturating_sub(number);
+                        let expected = if old == acknowledged { Ok(()) } else { Err(acknowledged) };
+                        prop_assert_eq!(outbox.acknowledge(old, Moment(0)), expected);
+                    }
+                    _ => {
+                        let (page, last) = outbox.page(size, Moment(0));
+                        prop_assert_eq!(last, acknowledged + page.len() as u64);
+                        prop_assert_eq!(&page[..], &all[acknowledged as usize..last as usize]);
+                        let bytes: usize = page.iter().map(|frame| frame.len()).sum();
+                        prop_assert!(page.len() <= 1 || bytes <= size);
+                        prop_assert!(!page.is_empty() || all.len() as u64 == acknowledged);
+                        sent = sent.max(last);
+                    }
+                }
+                let waiting: usize = all[acknowledged as usize..].iter().map(|frame| frame.len()).sum();
+                prop_assert_eq!(outbox.bytes(), waiting);
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_that_only_asks_for_the_same_again_is_stuck() {
+        let mut outbox = Outbox::numbered(100);
+        outbox.push("a".into(), Moment(5)).unwrap();
+        outbox.ping(Moment(6));
+        assert!(!outbox.take_ping());
+        outbox.page(100, Moment(7));
+        outbox.page(100, Moment(50));
+        assert_eq!(outbox.stuck(Moment(57)), Duration::from_millis(50));
+        outbox.acknowledge(1, Moment(60)).unwrap();
+        assert_eq!(outbox.stuck(Moment(90)), Duration::ZERO);
     }
 
     #[test]

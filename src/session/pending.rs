@@ -62,11 +62,27 @@ pub enum What {
     Refresh,
 }
 
+/// Where a command's answer goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct To {
+    /// The client's name for the command.
+    pub id: Option<String>,
+    /// The place that its transport keeps for the answer. Without one the answer is a frame, and only if there is an id.
+    pub slot: Option<u64>,
+}
+
+impl To {
+    /// Whether a reply is wanted.
+    pub fn is_wanted(&self) -> bool {
+        self.id.is_some() || self.slot.is_some()
+    }
+}
+
 /// A command that waits for its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waiting {
-    /// The client's name for it; without one it gets no reply.
-    pub id: Option<String>,
+    /// Where the answer goes.
+    pub to: To,
     /// The channel that was asked.
     pub channel: Option<ChannelName>,
     /// What it was.
@@ -84,10 +100,10 @@ pub struct Pending {
 
 impl Pending {
     /// Takes a command and gives its ticket. Tickets ascend from 1.
-    pub fn open(&mut self, id: Option<String>, channel: Option<ChannelName>, what: What, asked: Moment) -> u64 {
+    pub fn open(&mut self, to: To, channel: Option<ChannelName>, what: What, asked: Moment) -> u64 {
         self.last += 1;
         self.publishes += usize::from(what == What::Publish);
-        self.waiting.insert(self.last, Waiting { id, channel, what, asked });
+        self.waiting.insert(self.last, Waiting { to, channel, what, asked });
         self.last
     }
 
@@ -171,18 +187,18 @@ mod tests {
     #[test]
     fn a_command_is_answered_once_and_publishes_are_counted() {
         let mut pending = Pending::default();
-        let a = pending.open(None, None, What::Publish, Moment(0));
-        let b = pending.open(Some("x".into()), None, What::Who, Moment(1));
+        let a = pending.open(To::default(), None, What::Publish, Moment(0));
+        let b = pending.open(To { id: Some("x".into()), slot: None }, None, What::Who, Moment(1));
         assert_eq!((pending.len(), pending.publishes()), (2, 1));
         assert!(pending.take(a).is_some() && pending.take(a).is_none());
-        assert_eq!((pending.publishes(), pending.get(b).unwrap().id.as_deref()), (0, Some("x")));
+        assert_eq!((pending.publishes(), pending.get(b).unwrap().to.id.as_deref()), (0, Some("x")));
     }
 
     #[test]
     fn the_oldest_is_due_first() {
         let mut pending = Pending::default();
-        pending.open(None, None, What::Who, Moment(0));
-        pending.open(None, None, What::Who, Moment(500));
+        pending.open(To::default(), None, What::Who, Moment(0));
+        pending.open(To::default(), None, What::Who, Moment(500));
         assert_eq!(pending.due(), Some(Moment(9500)));
         assert!(pending.take_overdue(Moment(9499)).is_none());
         assert!(pending.take_overdue(Moment(9999)).is_some());

@@ -39,16 +39,14 @@ where
         let Some(waiting) = cell.settle(ticket) else { return };
         match result {
             Ok(members) => say(&mut cell, &waiting, kind, members),
-            Err(problem) => cell.refuse(&waiting, &problem, clock::moment()),
+            Err(problem) => cell.refuse(&waiting.to, &problem, clock::moment()),
         }
     });
 }
 
-/// Sends a command's reply, if its client gave it an id.
+/// Sends a command's reply.
 pub(super) fn say(cell: &mut super::Cell, waiting: &Waiting, kind: &str, members: impl Serialize) {
-    if let Some(id) = &waiting.id {
-        cell.send(reply(kind, Some(id), members), clock::moment());
-    }
+    cell.answer(&waiting.to, |id| reply(kind, id, members), clock::moment());
 }
 
 /// Writes a reply's members down, away from the session's thread.
@@ -113,7 +111,7 @@ pub(super) fn ask(session: &Session, ticket: u64, users: Vec<UserName>) {
             Ok(seen) => seen,
             Err(error) => {
                 if let Some(waiting) = cell.settle(ticket) {
-                    cell.refuse(&waiting, &unread_now(error), clock::moment());
+                    cell.refuse(&waiting.to, &unread_now(error), clock::moment());
                 }
                 return;
             }
@@ -256,7 +254,7 @@ fn end_of_hour(
 /// The user's channels with what is unread there.
 pub(super) fn channels(session: &Session, ticket: u64, after: Option<ChannelName>, limit: usize) {
     let context = &session.worker.app.context;
-    let Some(user) = session.cell.borrow().user.clone() else { return };
+    let Some(user) = session.user().cloned() else { return };
     let (log, meta) = (Arc::clone(&context.log), Arc::clone(&context.meta));
     let read = context.reads.run(move || {
         let prefix = places_prefix(user.as_str());
@@ -284,7 +282,7 @@ pub(super) fn channels(session: &Session, ticket: u64, after: Option<ChannelName
 /// Whether a token is good and of the same user, and until when.
 pub(super) fn refresh(session: &Session, ticket: u64, token: String) {
     let app = Arc::clone(&session.worker.app);
-    let user = session.cell.borrow().user.clone();
+    let user = session.user().cloned();
     settle_later(&session.cell, ticket, "refreshed", async move {
         match app.guests.return_with(&token, clock::wall()).await {
             Ok(identity) if Some(&identity.user) == user.as_ref() => {

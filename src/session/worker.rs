@@ -6,17 +6,30 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytestring::ByteString;
+
 use super::app::Admission;
 use super::cell::Shared;
 use super::{App, Hub, HubIn, Session, SessionIn, Wire};
 use crate::clock;
-use crate::model::{Conn, HubId};
+use crate::model::{Conn, HubId, UserName};
 use crate::presence::Reason;
-use crate::protocol::CloseCode;
+use crate::protocol::{CloseCode, ErrorCode, Problem};
 use crate::supervise::Post;
 
 thread_local! {
     static HERE: RefCell<Vec<Rc<Worker>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a session is opened for.
+#[derive(Debug)]
+pub enum Purpose {
+    /// A client that is sent frames over a connection until that ends. It may have brought a token.
+    Stream(Option<String>),
+    /// A client that fetches frames, and says which it has. It may have brought a token.
+    Numbered(Option<String>),
+    /// One command of this user. It does not count as being online, and nobody hears of it.
+    Errand(UserName),
 }
 
 /// What sessions, hub and wires of one thread share.
@@ -56,11 +69,11 @@ impl Worker {
         self.cells.borrow().values().cloned().collect()
     }
 
-    /// Opens a session for a client at `address`, which may have brought a `bearer` token. If there is no room, or the
-    /// server is stopping, it has ended already, and its wire has only to say so.
-    pub fn open(self: &Rc<Self>, address: Option<IpAddr>, bearer: Option<String>) -> Door {
+    /// Opens a session for a client at `address`. If there is no room, or the server is stopping, it has ended already,
+    /// and its wire has only to say so.
+    pub fn open(self: &Rc<Self>, address: Option<IpAddr>, purpose: Purpose) -> Door {
         let admission = self.app.admit(address);
-        let cell = Session::start(self, address, bearer);
+        let cell = Session::start(self, address, purpose);
         let turn = self.opened.get();
         self.opened.set(turn + 1);
         cell.borrow_mut().turn = turn;
@@ -70,10 +83,7 @@ impl Worker {
         if self.app.is_draining() {
             cell.borrow_mut().end(CloseCode::Draining, None, Reason::Drained, clock::moment());
         } else if full {
-            let problem = crate::protocol::Problem::new(
-                crate::protocol::ErrorCode::Overloaded,
-                "too many connections; come back later",
-            );
+            let problem = Problem::new(ErrorCode::Overloaded, "too many connections; come back later");
             let problem = problem.retry_after(5000 + clock::jitter(5000));
             cell.borrow_mut().end(CloseCode::Later, Some(problem), Reason::Disconnected, clock::moment());
         }
@@ -94,12 +104,12 @@ impl Door {
         self.cell.borrow_mut().connect(wire);
     }
 
-    /// A frame came.
-    pub fn frame(&self, text: bytestring::ByteString) {
+    /// A frame came. Its answer is a frame, too, or goes to the `slot` that its transport keeps for it.
+    pub fn frame(&self, text: ByteString, slot: Option<u64>) {
         self.heard();
         let mut cell = self.cell.borrow_mut();
         cell.unread += 1;
-        cell.session.send(SessionIn::Frame(text));
+        cell.session.send(SessionIn::Frame(text, slot));
     }
 
     /// The client was heard from.
@@ -128,8 +138,8 @@ impl Door {
     }
 
     /// Ends the session from the transport's side.
-    pub fn end(&self, code: CloseCode) {
-        self.cell.borrow_mut().end(code, None, Reason::Disconnected, clock::moment());
+    pub fn end(&self, code: CloseCode, reason: Reason) {
+        self.cell.borrow_mut().end(code, None, reason, clock::moment());
     }
 
     /// The server.

@@ -15,7 +15,7 @@ use super::edge::{Origins, address, bearer};
 use super::refuse;
 use super::socket::Descriptor;
 use crate::protocol::ErrorCode;
-use crate::session::{App, Worker};
+use crate::session::{App, Purpose, Worker};
 use inlet::Inlet;
 use wire::{Line, Pump};
 
@@ -38,7 +38,7 @@ pub(super) async fn open(
     let worker = Worker::here(&app.into_inner());
     let limits = &worker.app.context.config.limits;
     let (frame_bytes, outstanding) = (limits.frame_bytes, limits.outstanding);
-    let door = worker.open(address(&request), bearer(&request));
+    let door = worker.open(address(&request), Purpose::Stream(bearer(&request)));
     let cell = Rc::clone(door.cell());
     let inlet = Inlet::new(body, Rc::clone(&cell), outstanding, frame_bytes);
     let descriptor = request.conn_data::<Descriptor>().copied();

@@ -14,6 +14,7 @@ use super::super::socket::Descriptor;
 use super::text::Parts;
 use crate::clock;
 use crate::metrics::{Direction, Transport, Way};
+use crate::presence::Reason;
 use crate::protocol::CloseCode;
 use crate::session::{Door, Wire};
 
@@ -77,7 +78,7 @@ impl Pump {
 
     fn text(&self, text: ByteString) {
         self.count(Direction::In, 1, text.len());
-        self.door.frame(text);
+        self.door.frame(text, None);
     }
 
     /// Writes what waits, up to a chunk; all of it becomes one write.
@@ -129,7 +130,7 @@ impl Pump {
 
     /// The peer broke the protocol: nothing more can be read, but the close is written and given time to arrive.
     fn broken(&mut self, code: CloseCode, ctx: &mut WebsocketContext<Self>) {
-        self.door.end(code);
+        self.door.end(code, Reason::Disconnected);
         self.flush(ctx);
         ctx.wait(tokio::time::sleep(LINGER / 4).into_actor(self).map(|(), pump, ctx| {
             if let Some(descriptor) = pump.descriptor {
@@ -172,7 +173,7 @@ impl StreamHandler<Result<Frame, ProtocolError>> for Pump {
             Ok(Frame::Close(_)) => {
                 // The answer to our close, or a goodbye, which is answered.
                 self.close(CloseCode::Normal, ctx);
-                self.door.end(CloseCode::Normal);
+                self.door.end(CloseCode::Normal, Reason::Disconnected);
                 self.finish(ctx);
             }
             Ok(_) if self.closed => {}
@@ -180,14 +181,14 @@ impl StreamHandler<Result<Frame, ProtocolError>> for Pump {
             Ok(Frame::Continuation(part)) => match self.parts.take(part) {
                 Ok(Some(text)) => self.text(text),
                 Ok(None) => self.door.heard(),
-                Err(code) => self.door.end(code),
+                Err(code) => self.door.end(code, Reason::Disconnected),
             },
             Ok(Frame::Ping(payload)) => {
                 self.door.heard();
                 ctx.pong(&payload);
             }
             Ok(Frame::Pong(_) | Frame::Nop) => self.door.heard(),
-            Ok(Frame::Binary(_)) => self.door.end(CloseCode::Unsupported),
+            Ok(Frame::Binary(_)) => self.door.end(CloseCode::Unsupported, Reason::Disconnected),
             Err(ProtocolError::Overflow) => self.broken(CloseCode::TooBig, ctx),
             // The only such error that gets here says that a text is not UTF-8.
             Err(ProtocolError::Io(error)) if error.kind() == io::ErrorKind::Other => {
