@@ -20,10 +20,10 @@ use crate::clock;
 use crate::config::{Bind, Config};
 use crate::metrics::Metrics;
 use crate::presence::{Registry, RegistryHandle};
-use crate::session::{App, HubIn, Worker};
+use crate::session::{App, HubIn};
 use crate::store::{Health, Reads, Rows, Store};
 use crate::supervise::{Faults, Probes};
-use crate::transport;
+use crate::transport::{self, Transports};
 
 /// How often expired guests are cleared away.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
@@ -273,14 +273,15 @@ impl Server {
         let Self { app, readiness, scrape, registry, arbiters } = self;
         let config = Arc::clone(&app.context.config);
         let http = {
-            let (app, readiness, scrape) = (Arc::clone(&app), Arc::clone(&readiness), Arc::clone(&scrape));
+            let (readiness, scrape) = (Arc::clone(&readiness), Arc::clone(&scrape));
+            let transports = Arc::new(Transports::new(&app));
             HttpServer::new(move || {
-                Worker::here(&app);
+                let transports = Arc::clone(&transports);
                 actix_web::App::new()
                     .app_data(web::Data::from(Arc::clone(&readiness)))
                     .app_data(web::Data::from(Arc::clone(&scrape)))
                     .configure(admin::configure)
-                    .configure(|cfg| transport::configure(cfg, &app))
+                    .configure(|cfg| transports.configure(cfg))
             })
         };
         let http = http

@@ -11,10 +11,10 @@ use actix_http::ws::Codec;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{WsResponseBuilder, handshake};
 
-use super::edge::{Origins, address, bearer};
-use super::refuse;
+use super::answer;
+use super::edge::{address, bearer};
 use super::socket::Descriptor;
-use crate::protocol::ErrorCode;
+use crate::protocol::Problem;
 use crate::session::{App, Purpose, Worker};
 use inlet::Inlet;
 use wire::{Line, Pump};
@@ -27,13 +27,9 @@ pub(super) async fn open(
     request: HttpRequest,
     body: web::Payload,
     app: web::Data<App>,
-    origins: web::Data<Origins>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    if !origins.allow(request.headers()) {
-        return Ok(refuse(HttpResponse::Forbidden(), ErrorCode::Forbidden, "this origin may not connect"));
-    }
     if let Err(error) = handshake(&request) {
-        return Ok(refuse(HttpResponse::BadRequest(), ErrorCode::BadFrame, &error.to_string()));
+        return Ok(answer::problem(&Problem::bad_frame(error.to_string())));
     }
     let worker = Worker::here(&app.into_inner());
     let limits = &worker.app.context.config.limits;

@@ -1,0 +1,74 @@
+//! What an HTTP request is answered with: JSON, and where it was not carried out the `error` frame with the fitting
+//! status (protocol, section 6).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::{HttpResponse, Route, web};
+
+use crate::protocol::{ErrorCode, Frame, Problem};
+
+/// The status that goes with an error's code.
+fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::BadFrame | ErrorCode::UnknownType | ErrorCode::VersionUnsupported => StatusCode::BAD_REQUEST,
+        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Conflict | ErrorCode::NotJoined => StatusCode::CONFLICT,
+        ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::Overloaded | ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// An answer with this JSON text.
+pub(super) fn json(status: StatusCode, text: impl Into<Frame>) -> HttpResponse {
+    HttpResponse::build(status).content_type("application/json").body(text.into().into_bytes())
+}
+
+/// An error, with the status of its code.
+pub(super) fn problem(problem: &Problem) -> HttpResponse {
+    problem_as(status(problem.code), problem)
+}
+
+/// An error with a status of its own, for what HTTP tells apart and frames do not.
+pub(super) fn problem_as(status: StatusCode, problem: &Problem) -> HttpResponse {
+    let mut response = json(status, problem.frame(None));
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        // In seconds (RFC 9110, section 10.2.3): rounded up, so that nobody comes too early.
+        let seconds = problem.retry_after_ms.unwrap_or(1000).div_ceil(1000).max(1);
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// Answers 405 and names the methods that there are (RFC 9110, section 15.5.6).
+pub(super) fn only(methods: &'static str) -> Route {
+    web::to(move || async move {
+        let why = format!("this address takes {methods}");
+        let mut response = problem_as(StatusCode::METHOD_NOT_ALLOWED, &Problem::bad_frame(why));
+        response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static(methods));
+        response
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_should_come_back_is_told_when_in_whole_seconds() {
+        let answer = problem(&Problem::new(ErrorCode::Overloaded, "full").retry_after(1001));
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers().get("retry-after").unwrap()),
+            (503, &"2".parse().unwrap())
+        );
+        let answer = problem(&Problem::new(ErrorCode::RateLimited, "fast"));
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers().get("retry-after").unwrap()),
+            (429, &"1".parse().unwrap())
+        );
+        assert!(!problem(&Problem::not_found()).headers().contains_key("retry-after"));
+    }
+}

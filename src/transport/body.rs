@@ -1,0 +1,96 @@
+//! Reads what comes in with an HTTP request: a JSON body of bounded size within bounded time, and query members.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytestring::ByteString;
+
+use super::answer;
+use crate::protocol::{ErrorCode, Problem};
+
+/// How long a body may take to come in.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Reads a body of at most `most` bytes, which has to be said to be JSON if anything is said of it. What cannot be read
+/// comes back as its answer.
+pub(super) async fn read(request: &HttpRequest, body: web::Payload, most: usize) -> Result<ByteString, HttpResponse> {
+    let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
+    if let Some(kind) = kind.filter(|kind| !is_json(kind)) {
+        let why = format!("content-type: expected application/json, got {kind:.64}");
+        return Err(answer::problem_as(StatusCode::UNSUPPORTED_MEDIA_TYPE, &Problem::bad_frame(why)));
+    }
+    let too_large = || {
+        let why = format!("the body is larger than {most} bytes");
+        answer::problem(&Problem::new(ErrorCode::TooLarge, why))
+    };
+    let bytes = match tokio::time::timeout(BODY_WITHIN, body.to_bytes_limited(most)).await {
+        Ok(Ok(Ok(bytes))) => bytes,
+        Ok(Ok(Err(error))) => {
+            return Err(answer::problem(&Problem::bad_frame(format!("the body broke off: {error}"))));
+        }
+        Ok(Err(_)) => return Err(too_large()),
+        Err(_) => {
+            let late = Problem::bad_frame("the body did not come in time");
+            return Err(answer::problem_as(StatusCode::REQUEST_TIMEOUT, &late));
+        }
+    };
+    ByteString::try_from(bytes).map_err(|_| answer::problem(&Problem::bad_frame("the body is not UTF-8")))
+}
+
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// The members of a request's query.
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads them.
+    pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let read = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        read.map(|query| Self(query.into_inner())).map_err(|error| Problem::bad_frame(format!("query: {error}")))
+    }
+
+    /// A member's text; one that stands twice is wrong.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut all = self.0.iter().filter(|(known, _)| known == name);
+        match (all.next(), all.next()) {
+            (_, Some(_)) => Err(Problem::bad_frame(format!("{name}: stands twice"))),
+            (one, None) => Ok(one.map(|(_, text)| text.as_str())),
+        }
+    }
+
+    /// A member's number.
+    pub fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>, Problem> {
+        let wrong = |text: &str| Problem::bad_frame(format!("{name}: expected a number, got {text:.32?}"));
+        self.text(name)?.map(|text| text.parse().map_err(|_| wrong(text))).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_known_by_its_media_type() {
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/problem+json"] {
+            assert!(is_json(good), "{good}");
+        }
+        for bad in ["text/plain", "application/x-www-form-urlencoded", "", "text/json+x"] {
+            assert!(!is_json(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_read_once_and_as_what_it_has_to_be() {
+        let members = [("a", "1"), ("b", "x"), ("c", "2"), ("c", "2")];
+        let query = Query(members.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec());
+        assert_eq!(query.number::<u64>("a"), Ok(Some(1)));
+        assert_eq!(query.number::<u64>("z"), Ok(None));
+        assert!(query.number::<u64>("b").is_err() && query.text("c").is_err());
+    }
+}

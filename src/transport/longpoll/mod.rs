@@ -1,0 +1,275 @@
+//! HTTP long-poll (protocol, section 5): a session whose commands come with requests and whose events are fetched, over
+//! any connection and on any worker.
+//!
+//! The session lives on the worker that took its hello; its secret says which. A request that lands elsewhere sends a
+//! message there and waits. Nothing is lost with a connection: events stay in the session's outbox until the client
+//! says that it has them.
+
+mod ended;
+mod line;
+mod lines;
+mod slots;
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytestring::ByteString;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use super::answer::{json, only, problem};
+use super::body::{self, Query};
+use super::edge::{address, bearer};
+use crate::model::Secret;
+use crate::protocol::{ErrorCode, Frame, Problem};
+use crate::session::{App, Worker};
+use crate::supervise::Post;
+use ended::End;
+use line::array;
+use lines::{LineIn, Missed};
+
+pub(crate) use lines::Switchboard;
+
+/// What a session is known by to its requests: the hash of its secret.
+type Digest = [u8; 32];
+
+/// How many frames' worth of bytes one request may carry.
+const FRAMES: usize = 8;
+/// How many commands.
+const COMMANDS: usize = 1000;
+/// How long a poll is parked if it does not say.
+const WAIT: f64 = 25.0;
+
+/// What a poll is answered.
+#[derive(Debug)]
+enum Polled {
+    /// These events, and the number of the last.
+    Events(Vec<Frame>, u64),
+    /// Nothing new.
+    Nothing,
+    /// The client cannot have what it says it has; it has this.
+    Conflict(u64),
+    /// There is no such session; it ended like this, if that is known.
+    Gone(Option<End>),
+}
+
+/// Adds the four requests, below `/v1`.
+pub(super) fn configure(cfg: &mut web::ServiceConfig) {
+    cfg.service(web::resource("/sessions").route(web::post().to(open)).default_service(only("POST")))
+        .service(web::resource("/sessions/{session}").route(web::delete().to(logout)).default_service(only("DELETE")))
+        .service(
+            web::resource("/sessions/{session}/commands").route(web::post().to(commands)).default_service(only("POST")),
+        )
+        .service(web::resource("/sessions/{session}/events").route(web::get().to(events)).default_service(only("GET")));
+}
+
+/// `POST /v1/sessions`
+async fn open(
+    request: HttpRequest,
+    body: web::Payload,
+    app: web::Data<App>,
+    switchboard: web::Data<Switchboard>,
+) -> HttpResponse {
+    let hello = match body::read(&request, body, app.context.config.limits.frame_bytes).await {
+        Ok(hello) => hello,
+        Err(refused) => return refused,
+    };
+    if app.is_draining() {
+        return problem(&Problem::new(ErrorCode::Unavailable, "the server is stopping").retry_after(1000));
+    }
+    let worker = Worker::here(&app.into_inner());
+    let Some(lines) = switchboard.of(worker.id) else { return broken() };
+    let (tell, told) = oneshot::channel();
+    lines.send(LineIn::Open { address: address(&request), bearer: bearer(&request), hello, tell });
+    match told.await.ok().and_then(|answers| answers.ok()?.into_iter().next()) {
+        Some(answer) => match answer.problem {
+            None => json(StatusCode::CREATED, answer.frame),
+            Some(why) => problem(&why),
+        },
+        None => broken(),
+    }
+}
+
+/// `POST /v1/sessions/{session}/commands`
+async fn commands(
+    request: HttpRequest,
+    body: web::Payload,
+    app: web::Data<App>,
+    switchboard: web::Data<Switchboard>,
+) -> HttpResponse {
+    let frame_bytes = app.context.config.limits.frame_bytes;
+    let texts = match body::read(&request, body, FRAMES * frame_bytes).await {
+        Ok(text) => elements(&text, frame_bytes),
+        Err(refused) => return refused,
+    };
+    let texts = match texts {
+        Ok(texts) => texts,
+        Err(why) => return problem(&why),
+    };
+    let Some((lines, session)) = place(&request, &switchboard) else { return gone(None) };
+    let (tell, told) = oneshot::channel();
+    lines.send(LineIn::Commands(session, texts, tell));
+    match told.await {
+        Ok(Ok(answers)) => json(StatusCode::OK, array(answers.iter().map(|answer| &answer.frame))),
+        Ok(Err(Missed::Gone(end))) => gone(end),
+        Ok(Err(Missed::Full)) => {
+            let full = Problem::new(ErrorCode::Overloaded, "too many requests of this session wait").retry_after(200);
+            problem(&full)
+        }
+        Err(_) => broken(),
+    }
+}
+
+/// The frames in a request's body: one, or an array of them.
+fn elements(text: &ByteString, frame_bytes: usize) -> Result<Vec<ByteString>, Problem> {
+    let too_large = |why: String| Problem::new(ErrorCode::TooLarge, why);
+    let bad = |error: serde_json::Error| Problem::bad_frame(error.to_string());
+    let texts = if text.trim_start().starts_with('[') {
+        let all: Vec<&RawValue> = serde_json::from_str(text).map_err(bad)?;
+        all.into_iter().map(|element| text.slice_ref(element.get())).collect()
+    } else {
+        let one: &RawValue = serde_json::from_str(text).map_err(bad)?;
+        vec![text.slice_ref(one.get())]
+    };
+    if texts.len() > COMMANDS {
+        return Err(too_large(format!("a request takes {COMMANDS} commands at most, got {}", texts.len())));
+    }
+    match texts.iter().map(|text| text.len()).find(|&bytes| bytes > frame_bytes) {
+        Some(bytes) => Err(too_large(format!("a frame takes {frame_bytes} bytes at most, got {bytes}"))),
+        None => Ok(texts),
+    }
+}
+
+/// `GET /v1/sessions/{session}/events?after=N&wait=S`
+async fn events(request: HttpRequest, app: web::Data<App>, switchboard: web::Data<Switchboard>) -> HttpResponse {
+    let (after, wait) = match wishes(&request) {
+        Ok(wishes) => wishes,
+        Err(why) => return problem(&why),
+    };
+    let Some((lines, session)) = place(&request, &switchboard) else { return gone(None) };
+    let wait = wait.min(app.context.config.presence.heartbeat);
+    let (tell, mut told) = oneshot::channel();
+    lines.send(LineIn::Poll { session, after, wait: !wait.is_zero(), tell });
+    let parked = Parked::new(&app);
+    let polled = if wait.is_zero() {
+        told.await
+    } else {
+        match tokio::time::timeout(wait, &mut told).await {
+            Ok(polled) => polled,
+            Err(_) => {
+                told.close();
+                // What came at the last moment is not thrown away.
+                Ok(told.try_recv().unwrap_or_else(|_| {
+                    lines.send(LineIn::Unpark(session));
+                    Polled::Nothing
+                }))
+            }
+        }
+    };
+    drop(parked);
+    match polled {
+        Ok(Polled::Events(frames, next)) => page(&array(frames.iter()), next),
+        Ok(Polled::Nothing) => page("[]", after),
+        Ok(Polled::Conflict(next)) => {
+            let why = format!("after: expected {next} or a number that was sent since, got {after}");
+            let mut frame = Problem::new(ErrorCode::Conflict, why).frame(None).to_string();
+            frame.pop();
+            json(StatusCode::CONFLICT, format!("{frame},\"next\":{next}}}"))
+        }
+        Ok(Polled::Gone(end)) => gone(end),
+        Err(_) => broken(),
+    }
+}
+
+fn page(events: &str, next: u64) -> HttpResponse {
+    json(StatusCode::OK, format!("{{\"events\":{events},\"next\":{next}}}"))
+}
+
+/// What a poll says: which events the client has, and how long it wants to wait.
+fn wishes(request: &HttpRequest) -> Result<(u64, Duration), Problem> {
+    let query = Query::of(request)?;
+    let after = query.number("after")?.ok_or_else(|| Problem::bad_frame("after: missing"))?;
+    let wait: f64 = query.number("wait")?.unwrap_or(WAIT);
+    let wait = Duration::try_from_secs_f64(wait)
+        .map_err(|_| Problem::bad_frame(format!("wait: expected seconds, got {wait}")))?;
+    Ok((after, wait))
+}
+
+/// `DELETE /v1/sessions/{session}`
+async fn logout(request: HttpRequest, switchboard: web::Data<Switchboard>) -> HttpResponse {
+    let Some((lines, session)) = place(&request, &switchboard) else { return gone(None) };
+    let (tell, told) = oneshot::channel();
+    lines.send(LineIn::Logout(session, tell));
+    match told.await {
+        Ok(Ok(())) => HttpResponse::NoContent().finish(),
+        Ok(Err(Missed::Gone(end))) => gone(end),
+        Ok(Err(Missed::Full)) | Err(_) => broken(),
+    }
+}
+
+/// Where the session of a request is, by its path, or by its header where the path says `self`.
+fn place(request: &HttpRequest, switchboard: &Switchboard) -> Option<(Post<LineIn>, Digest)> {
+    let session = match request.match_info().get("session")? {
+        "self" => Secret::said(&bearer(request)?),
+        named => Secret::said(named),
+    };
+    Some((switchboard.find(&session)?, session.digest()))
+}
+
+/// There is no such session, or it has ended.
+fn gone(end: Option<End>) -> HttpResponse {
+    let said =
+        Problem::new(ErrorCode::NotFound, if end.is_some() { "the session has ended" } else { "no such session" });
+    let close = end.map(|end| end.code);
+    problem(&Problem { close, retry_after_ms: end.and_then(|end| end.retry_after_ms), ..said })
+}
+
+/// What was asked broke on its way.
+fn broken() -> HttpResponse {
+    problem(&Problem::new(ErrorCode::Internal, "the session broke; begin another"))
+}
+
+/// Counts a poll while it is parked.
+struct Parked(web::Data<App>);
+
+impl Parked {
+    fn new(app: &web::Data<App>) -> Self {
+        app.context.metrics.polls_parked.inc();
+        Self(app.clone())
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.0.context.metrics.polls_parked.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<String>, ErrorCode> {
+        let texts = elements(&text.into(), 20).map_err(|problem| problem.code)?;
+        Ok(texts.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_body_is_one_frame_or_an_array_of_them() {
+        assert_eq!(read(" {\"a\": 1} ").unwrap(), ["{\"a\": 1}"]);
+        assert_eq!(read("[{\"a\":[1]} , 5,\"x\"]").unwrap(), ["{\"a\":[1]}", "5", "\"x\""]);
+        assert_eq!(read("[]").unwrap(), [""; 0]);
+        assert_eq!(read("7").unwrap(), ["7"]);
+        for bad in ["", "[", "[1,]", "{} {}", "hello", "[{]"] {
+            assert_eq!(read(bad), Err(ErrorCode::BadFrame), "{bad}");
+        }
+    }
+
+    #[test]
+    fn frames_above_their_limit_are_refused_with_the_whole_request() {
+        assert_eq!(read(&format!("[1,\"{}\"]", "x".repeat(18))).map(|texts| texts.len()), Ok(2));
+        assert_eq!(read(&format!("[1,\"{}\"]", "x".repeat(19))), Err(ErrorCode::TooLarge));
+        assert_eq!(read(&format!("[{}1]", "1,".repeat(COMMANDS))), Err(ErrorCode::TooLarge));
+    }
+}
