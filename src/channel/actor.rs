@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context as Ctx, Handler};
@@ -34,6 +35,8 @@ pub(super) struct ChannelActor {
     directory: Arc<Directory>,
     own: Post<ChannelIn>,
     handled: u64,
+    /// How many users hear it, for those who only want to know that.
+    online: Arc<AtomicUsize>,
     idle_since: Option<Moment>,
     /// Whether it looks soon whether it may end because there is no such channel.
     leaving: bool,
@@ -45,6 +48,7 @@ impl ChannelActor {
         name: ChannelName,
         context: Arc<Context>,
         directory: Arc<Directory>,
+        online: Arc<AtomicUsize>,
         arbiter: &ArbiterHandle,
     ) -> Post<ChannelIn> {
         let probe = context.probes.of("channel");
@@ -58,7 +62,7 @@ impl ChannelActor {
                 State::new(called.clone(), lives.get(), settings)
             };
             let keeper = Keeper::new(name.to_string(), probe, Budget::default(), factory);
-            Self { name, keeper, context, directory, own, handled: 0, idle_since: None, leaving: false }
+            Self { name, keeper, context, directory, own, handled: 0, online, idle_since: None, leaving: false }
         });
         Post::new(address.recipient(), counted)
     }
@@ -162,6 +166,7 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
             self.keeper.run(|state| effects = state.begin_again(time(), hubs));
         }
         self.idle_since = None;
+        self.online.store(self.keeper.state().online(), Relaxed);
         self.carry_out(effects, ctx);
         if !self.keeper.is_down() && self.keeper.state().is_absent() && !std::mem::replace(&mut self.leaving, true) {
             // A name that somebody made up is not worth an actor.

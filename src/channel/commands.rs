@@ -14,6 +14,11 @@ use crate::protocol::{ErrorCode, Problem, Start, event};
 use crate::store::{Membership, WriteError};
 
 impl State {
+    /// How many users hear the channel.
+    pub fn online(&self) -> usize {
+        self.roster.online()
+    }
+
     /// A command reaches a channel that is loaded, or that is known not to be there.
     pub(super) fn admit(&mut self, origin: Origin, action: Action) {
         if self.phase == Phase::Absent {

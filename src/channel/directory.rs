@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use actix::ArbiterHandle;
 use parking_lot::{Mutex, RwLock};
@@ -73,6 +74,7 @@ pub struct Context {
 struct Entry {
     post: Post<ChannelIn>,
     sent: u64,
+    online: Arc<AtomicUsize>,
 }
 
 /// All active channels of a server.
@@ -100,14 +102,22 @@ impl Directory {
         let mut shard = self.shards[place % SHARDS].lock();
         if !shard.contains_key(channel) {
             let arbiter = &self.arbiters[(place / SHARDS) % self.arbiters.len()];
-            let post = ChannelActor::start(channel.clone(), Arc::clone(&self.context), Arc::clone(self), arbiter);
-            shard.insert(channel.clone(), Entry { post, sent: 0 });
+            let online = Arc::<AtomicUsize>::default();
+            let (context, directory) = (Arc::clone(&self.context), Arc::clone(self));
+            let post = ChannelActor::start(channel.clone(), context, directory, Arc::clone(&online), arbiter);
+            shard.insert(channel.clone(), Entry { post, sent: 0, online });
             self.context.metrics.channels_active.inc();
         }
         if let Some(entry) = shard.get_mut(channel) {
             entry.sent += 1;
             entry.post.send(message);
         }
+    }
+
+    /// How many users hear a channel now, as far as it has said; waking nobody.
+    pub fn online(&self, channel: &ChannelName) -> usize {
+        let shard = self.shards[self.place(channel) % SHARDS].lock();
+        shard.get(channel).map_or(0, |entry| entry.online.load(Relaxed))
     }
 
     /// Tells every active channel that a hub began anew.

@@ -98,6 +98,11 @@ impl UserName {
         Ok(Self(format!("~{wish}-{}", String::from_iter(tail)).into()))
     }
 
+    /// One who reads without saying who it is. No user is ever called so.
+    pub fn nobody() -> Self {
+        Self(Arc::from("~"))
+    }
+
     /// Whether this is a guest.
     pub fn is_guest(&self) -> bool {
         self.0.starts_with('~')

@@ -2,7 +2,7 @@
 //! status (protocol, section 6).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, Route, web};
 
 use crate::protocol::{ErrorCode, Frame, Problem};
@@ -40,6 +40,10 @@ pub(super) fn problem_as(status: StatusCode, problem: &Problem) -> HttpResponse 
         let seconds = problem.retry_after_ms.unwrap_or(1000).div_ceil(1000).max(1);
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
+    if status == StatusCode::UNAUTHORIZED {
+        // Which sort of credentials it takes (RFC 9110, section 15.5.2; RFC 6750, section 3).
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     response
 }
 
@@ -48,7 +52,7 @@ pub(super) fn only(methods: &'static str) -> Route {
     web::to(move || async move {
         let why = format!("this address takes {methods}");
         let mut response = problem_as(StatusCode::METHOD_NOT_ALLOWED, &Problem::bad_frame(why));
-        response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static(methods));
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
         response
     })
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use actix_cors::Cors;
 use actix_web::HttpRequest;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN, RETRY_AFTER};
 
 /// Allowed origins.
 #[derive(Clone, Debug)]
@@ -51,6 +51,7 @@ impl Origins {
             .allowed_origin_fn(move |_, head| origins.allow(head.headers()))
             .allowed_methods(["GET", "POST", "DELETE"])
             .allowed_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("idempotency-key")])
+            .expose_headers([RETRY_AFTER])
             .block_on_origin_mismatch(false)
             .max_age(3600)
     }

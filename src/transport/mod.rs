@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod edge;
 mod longpoll;
+mod rest;
 mod socket;
 mod ws;
 
@@ -49,6 +50,7 @@ impl Transports {
             .wrap(DefaultHeaders::new().add(("Cache-Control", "no-store")))
             .service(web::resource("/ws").route(web::get().to(ws::open)).default_service(answer::only("GET")))
             .configure(longpoll::configure)
+            .configure(rest::configure)
             .default_service(web::to(not_there));
         cfg.app_data(self.app.clone())
             .app_data(self.origins.clone())
