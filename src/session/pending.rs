@@ -2,7 +2,7 @@
 //!
 //! Each has a ticket; an answer finds its command by it, once. One that nobody answers is answered here in time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::model::{ChannelName, Moment, UserName, Wall};
@@ -93,7 +93,8 @@ pub struct Waiting {
 /// All of one session.
 #[derive(Debug, Default)]
 pub struct Pending {
-    waiting: BTreeMap<u64, Waiting>,
+    /// By ticket, ascending.
+    waiting: VecDeque<(u64, Waiting)>,
     last: u64,
     publishes: usize,
 }
@@ -103,26 +104,34 @@ impl Pending {
     pub fn open(&mut self, to: To, channel: Option<ChannelName>, what: What, asked: Moment) -> u64 {
         self.last += 1;
         self.publishes += usize::from(what == What::Publish);
-        self.waiting.insert(self.last, Waiting { to, channel, what, asked });
+        self.waiting.push_back((self.last, Waiting { to, channel, what, asked }));
         self.last
+    }
+
+    fn place(&self, ticket: u64) -> Option<usize> {
+        self.waiting.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
     }
 
     /// A command that waits.
     pub fn get(&self, ticket: u64) -> Option<&Waiting> {
-        self.waiting.get(&ticket)
+        self.place(ticket).map(|at| &self.waiting[at].1)
     }
 
     /// A command that waits now waits for something else.
     pub fn turn(&mut self, ticket: u64, what: What) {
-        if let Some(waiting) = self.waiting.get_mut(&ticket) {
-            waiting.what = what;
+        if let Some(at) = self.place(ticket) {
+            self.waiting[at].1.what = what;
         }
     }
 
     /// Ends a command's wait; `None` if it was answered before.
     pub fn take(&mut self, ticket: u64) -> Option<Waiting> {
-        let waiting = self.waiting.remove(&ticket)?;
+        let (_, waiting) = self.waiting.remove(self.place(ticket)?)?;
         self.publishes -= usize::from(waiting.what == What::Publish);
+        if self.waiting.is_empty() {
+            // Most sessions wait for nothing most of the time.
+            self.waiting = VecDeque::new();
+        }
         Some(waiting)
     }
 
@@ -143,12 +152,12 @@ impl Pending {
 
     /// When the oldest has to be answered by.
     pub fn due(&self) -> Option<Moment> {
-        self.waiting.first_key_value().map(|(_, waiting)| waiting.asked.after(ANSWER_WITHIN))
+        self.waiting.front().map(|(_, waiting)| waiting.asked.after(ANSWER_WITHIN))
     }
 
     /// Takes the oldest, if it has waited too long.
     pub fn take_overdue(&mut self, now: Moment) -> Option<Waiting> {
-        let (&ticket, waiting) = self.waiting.first_key_value()?;
+        let &(ticket, ref waiting) = self.waiting.front()?;
         if waiting.asked.after(ANSWER_WITHIN) > now {
             return None;
         }
@@ -157,7 +166,7 @@ impl Pending {
 
     /// Users, or a channel's, are to be watched no more: not by a `watch` either that has not been answered yet.
     pub fn unwatch(&mut self, users: &[UserName], channel: Option<&ChannelName>) {
-        for waiting in self.waiting.values_mut() {
+        for (_, waiting) in &mut self.waiting {
             match &mut waiting.what {
                 What::Watch(watching) => {
                     watching.users.retain(|user| !users.contains(user));

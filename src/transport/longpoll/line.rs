@@ -186,6 +186,7 @@ impl Line {
                 self.door.frame(text, Some(slot));
             }
         }
+        self.inbox = VecDeque::new();
     }
 
     /// Answers the parked poll if there is something to answer it with.

@@ -94,7 +94,7 @@ struct Lines {
 struct State {
     worker: Rc<Worker>,
     own: Post<LineIn>,
-    lines: HashMap<Digest, Line>,
+    lines: HashMap<Digest, Box<Line>>,
     ended: Ended,
 }
 
@@ -157,7 +157,7 @@ impl State {
                 }
             }
             LineIn::Logout(session, tell) => {
-                let answer = self.lines.get(&session).map(Line::logout).ok_or_else(|| self.missed(&session));
+                let answer = self.lines.get(&session).map(|line| line.logout()).ok_or_else(|| self.missed(&session));
                 self.look(session);
                 drop(tell.send(answer));
             }
@@ -170,7 +170,8 @@ impl State {
         let session = door.cell().borrow().secret.digest();
         let bell = || Bell { lines: self.own.clone(), session };
         door.cell().borrow_mut().connect(Rc::new(bell()));
-        self.lines.insert(session, Line::new(door, hello, tell, Waker::from(Arc::new(bell()))));
+        let line = Line::new(door, hello, tell, Waker::from(Arc::new(bell())));
+        self.lines.insert(session, Box::new(line));
     }
 
     fn look(&mut self, session: Digest) {

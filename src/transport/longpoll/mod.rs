@@ -12,7 +12,11 @@ mod slots;
 
 use std::time::Duration;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytestring::ByteString;
 use serde_json::value::RawValue;
@@ -61,7 +65,27 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
         .service(
             web::resource("/sessions/{session}/commands").route(web::post().to(commands)).default_service(only("POST")),
         )
-        .service(web::resource("/sessions/{session}/events").route(web::get().to(events)).default_service(only("GET")));
+        .service(
+            web::resource("/sessions/{session}/events")
+                .wrap(from_fn(let_go))
+                .route(web::get().to(events))
+                .default_service(only("GET")),
+        );
+}
+
+/// Drops those headers of a poll that nobody will ask for, and copies the others: as they came they hold on to the
+/// buffer of 8 kB that its connection read them into, and a poll may be parked for long.
+async fn let_go(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let kept = |name: HeaderName| {
+        let value = HeaderValue::from_bytes(request.headers().get(&name)?.as_bytes()).ok()?;
+        Some((name, value))
+    };
+    let kept: HeaderMap = [AUTHORIZATION, ORIGIN].into_iter().filter_map(kept).collect();
+    *request.headers_mut() = kept;
+    next.call(request).await
 }
 
 /// `POST /v1/sessions`
