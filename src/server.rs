@@ -1,23 +1,38 @@
-//! The composition root: opens the store, starts the actors, serves, and stops in order.
+//! The composition root: opens the store, starts the actors, answers under a path, and stops in order.
+//!
+//! [`serve`] is the whole program, [`Running`] the same on a thread of its own. Both are built on [`Server`], which has
+//! no listener: an actix-web application of yours can mount one beside its own pages. `examples/embed/main.rs` does.
+//!
+//! What a host has to see to, in this order:
+//!
+//! 1. [`Server::open`], once, in an actix system (`#[actix_web::main]`);
+//! 2. [`Server::routes`], and [`Routes::configure`] in the factory of its `HttpServer`: `web::scope("/chat")
+//!    .configure(|cfg| routes.configure(cfg))` answers `/chat/v1/ws`, `/chat/healthz` and so on;
+//! 3. on the `HttpServer`: `.on_connect(server.on_connect())`, `.h1_allow_half_closed(false)`, and `.disable_signals()`,
+//!    since sessions have to be told before their connections are closed;
+//! 4. at the end [`Server::drain`], then the stop of its `HttpServer`, then [`Server::stop`].
+//!
+//! Of the configuration, `server.bind` and `server.workers` mean nothing then: they are the host's.
 
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
+mod alone;
+mod listener;
+
+use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Arbiter, System};
-use actix_web::HttpServer;
+use actix_web::dev::Extensions;
+use actix_web::rt::task::JoinHandle;
 use actix_web::web;
-use tokio::sync::oneshot;
+use parking_lot::RwLock;
 
 use crate::admin::{self, Readiness, Scrape};
 use crate::auth::{Blocking, Guests};
 use crate::channel::{Context, Directory, Hubs};
 use crate::cli::ServeError;
 use crate::clock;
-use crate::config::{Bind, Config};
+use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::presence::{Registry, RegistryHandle};
 use crate::session::{App, HubIn};
@@ -25,10 +40,10 @@ use crate::store::{Health, Reads, Rows, Store};
 use crate::supervise::{Faults, Probes};
 use crate::transport::{self, Transports};
 
+pub use alone::{Running, serve, serve_with, stop_signal};
+
 /// How often expired guests are cleared away.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
-/// How many connections may wait to be accepted.
-const BACKLOG: u32 = 4096;
 
 /// What a test, or a program that embeds the server, may put in.
 #[derive(Default)]
@@ -39,191 +54,58 @@ pub struct Parts {
     pub rows: Option<Arc<dyn Rows>>,
 }
 
-/// A server on a thread of its own.
-pub struct Running {
-    address: Option<SocketAddr>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<Result<(), ServeError>>>,
+/// All parts of a server, put together, but for the HTTP server that they answer through.
+///
+/// Dropped without [`stop`](Self::stop), it ends as in a crash: what was told is kept, what waits is not written.
+pub struct Server {
+    routes: Routes,
+    registry: RegistryHandle,
+    arbiters: Vec<Arbiter>,
+    purge: Purge,
+    /// Held here alone, so that it can be closed while somebody still asks how it is.
+    store: Arc<RwLock<Option<Store>>>,
 }
 
-impl Running {
-    /// Starts a server; it listens when this returns.
-    pub fn start(config: Config, parts: Parts) -> Result<Self, ServeError> {
-        let (stop, stopped) = oneshot::channel();
-        let (ready, readied) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("parlor".into())
-            .spawn(move || {
-                run(
-                    config,
-                    parts,
-                    || async { drop(stopped.await) },
-                    move |address| {
-                        let _ = ready.send(address);
-                    },
-                )
-            })
-            .map_err(|error| ServeError::Other(error.to_string()))?;
-        match readied.recv() {
-            Ok(address) => Ok(Self { address, stop: Some(stop), thread: Some(thread) }),
-            Err(_) => Err(join(thread).err().unwrap_or_else(|| ServeError::Other("the server ended at once".into()))),
+/// How a server answers requests. Every worker of a host takes a clone.
+#[derive(Clone)]
+pub struct Routes {
+    app: Arc<App>,
+    transports: Arc<Transports>,
+    readiness: Arc<Readiness>,
+    scrape: Arc<Scrape>,
+}
+
+impl Routes {
+    /// Adds everything that a server answers: to an application, or to a scope of one. All of it, the answer to paths
+    /// that are not there too, is relative to where it is added, and so is the application data that it adds.
+    ///
+    /// To be called where requests are answered, which is in the factory of a host's `HttpServer`: this thread's share
+    /// of the server starts here.
+    pub fn configure(&self, cfg: &mut web::ServiceConfig) {
+        let Self { transports, readiness, scrape, .. } = self;
+        cfg.app_data(web::Data::from(Arc::clone(readiness)))
+            .app_data(web::Data::from(Arc::clone(scrape)))
+            .configure(admin::configure)
+            .configure(|cfg| transports.configure(cfg));
+    }
+}
+
+impl Server {
+    /// Opens the store and starts the actors; blocks while the store is read. An actix system has to run on this thread
+    /// and to outlive the server.
+    pub fn open(config: Config, parts: Parts) -> Result<Self, ServeError> {
+        if !System::is_registered() {
+            return Err(ServeError::Other("no actix system runs on this thread".into()));
         }
-    }
-
-    /// The TCP address that it listens on.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.address
-    }
-
-    /// Drains it, and waits for its end.
-    pub fn stop(mut self) -> Result<(), ServeError> {
-        self.end()
-    }
-
-    fn end(&mut self) -> Result<(), ServeError> {
-        drop(self.stop.take());
-        self.thread.take().map_or(Ok(()), join)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Err(error) = self.end() {
-            log::error!("{error}");
-        }
-    }
-}
-
-fn join(thread: JoinHandle<Result<(), ServeError>>) -> Result<(), ServeError> {
-    thread.join().unwrap_or_else(|_| Err(ServeError::Other("the server's thread panicked".into())))
-}
-
-/// Serves until SIGTERM or SIGINT; a second one ends the process at once. Prints where it listens.
-pub fn serve(config: Config) -> Result<(), ServeError> {
-    raise_file_limit();
-    let bind = config.server.bind.clone();
-    run(config, Parts::default(), signals, move |address| match (address, bind) {
-        (Some(address), _) => {
-            println!("listening on http://{address}");
-            println!("point a WebSocket client at ws://{address}/v1/ws, or a browser at http://{address}/");
-        }
-        (None, Bind::Unix(path)) => println!("listening on unix:{}", path.display()),
-        (None, Bind::Tcp(_)) => {}
-    })
-}
-
-/// Ends when the process is asked to stop. Signals are heard from the call on, not from the first poll: once somebody
-/// was told that the server is there, none may end the process by itself. Needs a running system.
-fn signals() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let heard = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
-    async move {
-        let Ok((mut term, mut int)) = heard else {
-            log::error!("signals cannot be heard: the server can only be killed");
-            return std::future::pending().await;
-        };
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        log::info!("stopping; a second signal stops at once");
-        actix::spawn(async move {
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-            log::warn!("stopped at once by a second signal");
-            std::process::exit(i32::from(crate::cli::FAILED));
-        });
-    }
-}
-
-/// A connection takes a descriptor, and many systems begin with few.
-fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        log::warn!("the limit of open files stays as it is: {error}");
-    }
-}
-
-fn run<S: Future<Output = ()>>(
-    config: Config,
-    parts: Parts,
-    stop: impl FnOnce() -> S,
-    ready: impl FnOnce(Option<SocketAddr>),
-) -> Result<(), ServeError> {
-    System::new().block_on(async move {
-        let stop = stop();
-        let listener = Listener::bind(&config.server.bind)?;
         let probes = Probes::default();
         let store = match parts.rows {
             Some(rows) => Store::on(rows, &config.store, &probes)?,
             None => Store::open(&config.store, &probes)?,
         };
-        let store = Arc::new(store);
-        let server = Server::build(config, Arc::clone(&store), probes, parts.faults)?;
-        let address = listener.address();
-        let outcome = server.serve(listener, stop, move || ready(address)).await;
-        // The last of it: everything that could write has ended.
-        let closed = match Arc::into_inner(store) {
-            Some(store) => {
-                store.close().map_err(|error| ServeError::Other(format!("the store did not close: {error}")))
-            }
-            None => Err(ServeError::Other("the store is still in use and was not closed".into())),
-        };
-        outcome.and(closed)
-    })
-}
-
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
-}
-
-impl Listener {
-    fn bind(bind: &Bind) -> Result<Self, ServeError> {
-        let failed = |what: String| move |error: std::io::Error| ServeError::Bind(format!("{what}: {error}"));
-        match bind {
-            Bind::Tcp(address) => {
-                let socket = socket2::Socket::new(socket2::Domain::for_address(*address), socket2::Type::STREAM, None);
-                let bound = socket.and_then(|socket| {
-                    socket.set_reuse_address(true)?;
-                    socket.set_nonblocking(true)?;
-                    socket.bind(&(*address).into())?;
-                    socket.listen(BACKLOG as i32)?;
-                    Ok(TcpListener::from(socket))
-                });
-                bound.map(Self::Tcp).map_err(failed(address.to_string()))
-            }
-            Bind::Unix(path) => {
-                // A socket that nobody listens on any more is what a kill leaves behind.
-                if path.exists() && std::os::unix::net::UnixStream::connect(path).is_err() {
-                    drop(std::fs::remove_file(path));
-                }
-                let bound = UnixListener::bind(path).and_then(|socket| {
-                    socket.set_nonblocking(true)?;
-                    Ok(socket)
-                });
-                bound.map(|socket| Self::Unix(socket, path.clone())).map_err(failed(format!("unix:{}", path.display())))
-            }
-        }
+        Self::build(config, store, probes, parts.faults)
     }
 
-    fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
-            Self::Unix(..) => None,
-        }
-    }
-}
-
-/// All parts of a server, put together.
-struct Server {
-    app: Arc<App>,
-    readiness: Arc<Readiness>,
-    scrape: Arc<Scrape>,
-    registry: RegistryHandle,
-    arbiters: Vec<Arbiter>,
-}
-
-impl Server {
-    fn build(config: Config, store: Arc<Store>, probes: Probes, faults: Faults) -> Result<Self, ServeError> {
+    fn build(config: Config, store: Store, probes: Probes, faults: Faults) -> Result<Self, ServeError> {
         let config = Arc::new(config);
         let metrics = Metrics::new().map_err(|error| ServeError::Other(error.to_string()))?;
         let metrics = Arc::new(metrics);
@@ -251,9 +133,10 @@ impl Server {
                 all.filter(|seen| seen.resting > 0).map(|seen| seen.kind.to_owned()).collect()
             }
         };
-        // A weak hold: the store is closed when everything that uses it has ended.
+        let store = Arc::new(RwLock::new(Some(store)));
+        // A weak hold: routes may outlive the server in a host, and the store may not.
         let held = Arc::downgrade(&store);
-        let health = move || match held.upgrade().map(|store| store.health()) {
+        let health = move || match held.upgrade().and_then(|store| store.read().as_ref().map(Store::health)) {
             Some(Health::Ok) => None,
             Some(Health::LowSpace) => Some("too little free space".to_owned()),
             Some(Health::Failed(why)) => Some(why),
@@ -261,54 +144,45 @@ impl Server {
         };
         let readiness = Arc::new(Readiness::new(health, resting));
         let scrape = Arc::new(Scrape::new(metrics, probes, collectors));
-        Ok(Self { app, readiness, scrape, registry, arbiters })
+        let purge = Purge(actix::spawn(purge(Arc::clone(&app))));
+        readiness.started();
+        let transports = Arc::new(Transports::new(&app));
+        let routes = Routes { app, transports, readiness, scrape };
+        Ok(Self { routes, registry, arbiters, purge, store })
     }
 
-    async fn serve(
-        self,
-        listener: Listener,
-        stop: impl Future<Output = ()>,
-        ready: impl FnOnce(),
-    ) -> Result<(), ServeError> {
-        let Self { app, readiness, scrape, registry, arbiters } = self;
-        let config = Arc::clone(&app.context.config);
-        let http = {
-            let (readiness, scrape) = (Arc::clone(&readiness), Arc::clone(&scrape));
-            let transports = Arc::new(Transports::new(&app));
-            HttpServer::new(move || {
-                let transports = Arc::clone(&transports);
-                actix_web::App::new()
-                    .app_data(web::Data::from(Arc::clone(&readiness)))
-                    .app_data(web::Data::from(Arc::clone(&scrape)))
-                    .configure(admin::configure)
-                    .configure(|cfg| transports.configure(cfg))
-            })
-        };
-        let http = http
-            .workers(config.server.workers)
-            .disable_signals()
-            .backlog(BACKLOG)
-            .h1_allow_half_closed(false)
-            .shutdown_timeout(1)
-            .on_connect(transport::on_connect(config.presence.timeout));
-        let failed = |error: std::io::Error| ServeError::Other(format!("the listener cannot be used: {error}"));
-        let (http, socket) = match listener {
-            Listener::Tcp(listener) => (http.listen(listener).map_err(failed)?, None),
-            Listener::Unix(listener, path) => (http.listen_uds(listener).map_err(failed)?, Some(path)),
-        };
-        let http = http.run();
-        let handle = http.handle();
-        let serving = actix::spawn(http);
-        let purge = actix::spawn(purge(Arc::clone(&app)));
-        readiness.started();
-        ready();
-        stop.await;
-        readiness.drain();
-        drain(&app).await;
-        handle.stop(true).await;
-        drop(serving.await);
-        purge.abort();
-        drop(purge.await);
+    /// What its HTTP server is to answer with.
+    pub fn routes(&self) -> Routes {
+        self.routes.clone()
+    }
+
+    /// What to give to the `on_connect` of the `HttpServer` that it answers through; a host with a hook of its own calls
+    /// this one in it.
+    ///
+    /// Without it a server works, but the connection of a peer that vanished or that takes nothing is not cut: its
+    /// session ends all the same, its descriptor stays until the kernel gives up, which takes minutes. And small frames
+    /// may wait for an acknowledgement (no `TCP_NODELAY`). It knows plain TCP and Unix sockets; a connection whose TLS the
+    /// host ends itself is left as it is.
+    pub fn on_connect(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + use<> {
+        transport::on_connect(self.routes.app.context.config.presence.timeout)
+    }
+
+    /// Has clients come back later, and waits until no session is left, at most for the configured drain time: says so
+    /// to every client, takes no more of them, and ends sessions as what they have under way is answered. `/readyz`
+    /// says 503 from here on.
+    pub async fn drain(&self) {
+        self.routes.readiness.drain();
+        drain(&self.routes.app).await;
+    }
+
+    /// Drains it, if that was not done, and closes the store when everything that could write has ended. Blocks the
+    /// thread for that moment. Whatever still comes in is answered as by a server that cannot store.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        if !self.routes.app.is_draining() {
+            self.drain().await;
+        }
+        let Self { registry, arbiters, purge, store, .. } = self;
+        purge.end().await;
         registry.stop().await;
         for arbiter in arbiters {
             arbiter.stop();
@@ -316,10 +190,10 @@ impl Server {
                 log::error!("a channel thread panicked");
             }
         }
-        if let Some(path) = socket {
-            drop(std::fs::remove_file(path));
-        }
-        Ok(())
+        // The last of it: everything that could write has ended.
+        let store = store.write().take();
+        let closed = store.map_or(Ok(()), Store::close);
+        closed.map_err(|error| ServeError::Other(format!("the store did not close: {error}")))
     }
 }
 
@@ -338,6 +212,23 @@ async fn drain(app: &App) {
     }
     if app.sessions() > 0 {
         log::warn!("{} sessions did not end within the drain time", app.sessions());
+    }
+}
+
+/// The task that clears away expired guests; it ends when this is dropped.
+struct Purge(JoinHandle<()>);
+
+impl Purge {
+    /// Ends it, and waits for that.
+    async fn end(mut self) {
+        self.0.abort();
+        drop((&mut self.0).await);
+    }
+}
+
+impl Drop for Purge {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
