@@ -1,14 +1,24 @@
 //! What every engine must do: a suite to run on it, also on one of your own.
 //!
 //! [`run`] is given a maker of fresh, empty rows and calls every case with rows of its own. A case says what it
-//! expected as an error; it asserts nothing by panicking.
+//! expected as an error; it asserts nothing by panicking. Cases close rows and open stores on them again, so a maker
+//! gives each its own place to keep them in. In a test of an engine of your own:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use parlor::store::{MemoryRows, conformance};
+//!
+//! conformance::run(|| Arc::new(MemoryRows::default())).unwrap();
+//! ```
+//!
+//! [`run_with`] is for a program that wants to say what passed; `examples/engine/main.rs` does.
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use super::{AppendError, ChannelLog, Done, Head, Meta, MetaOp, Rows, Store, Versioned, WriteError};
+use super::{AppendError, ChannelLog, Done, EngineError, Head, Meta, MetaOp, Rows, Store, Versioned, WriteError};
 use crate::config;
 use crate::model::{ChannelName, Key, Message, UserName, Wall};
 use crate::supervise::Probes;
@@ -29,9 +39,20 @@ pub fn cases() -> Vec<Case> {
 
 /// Runs every case on rows of its own; the first that fails ends it, with its name.
 pub fn run(make: impl Fn() -> Arc<dyn Rows>) -> Result<(), String> {
+    run_with(|| Ok(make()), |_| {})
+}
+
+/// As [`run`], for a maker that may fail; `passed` is told the name of every case that the engine passed, at once.
+pub fn run_with(
+    mut make: impl FnMut() -> Result<Arc<dyn Rows>, EngineError>,
+    mut passed: impl FnMut(&'static str),
+) -> Result<(), String> {
     cases().into_iter().try_for_each(|(name, case)| {
-        let rig = Rig { rows: make(), durability: config::Durability::Always };
-        case(&rig).map_err(|error| format!("{name}: {error}"))
+        let failed = |error: &dyn Error| format!("{name}: {error}");
+        let rig = Rig { rows: make().map_err(|error| failed(&error))?, durability: config::Durability::Always };
+        case(&rig).map_err(|error| failed(&*error))?;
+        passed(name);
+        Ok(())
     })
 }
 

@@ -8,4 +8,6 @@
 mod support;
 
 mod embed;
+mod engine;
+mod journal;
 mod program;

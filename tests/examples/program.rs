@@ -92,6 +92,12 @@ impl Program {
         let status = self.end().await;
         assert_eq!(status.code(), Some(0), "{name} ended with {status}");
     }
+
+    /// kill -9, and the end of it.
+    pub async fn kill(self) {
+        self.signal(Signal::KILL);
+        self.end().await;
+    }
 }
 
 async fn each_line(from: impl AsyncRead + Unpin, mut take: impl FnMut(String)) {
