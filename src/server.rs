@@ -6,13 +6,15 @@
 //! What a host has to see to, in this order:
 //!
 //! 1. [`Server::open`], once, in an actix system (`#[actix_web::main]`);
-//! 2. [`Server::routes`], and [`Routes::configure`] in the factory of its `HttpServer`: `web::scope("/chat")
-//!    .configure(|cfg| routes.configure(cfg))` answers `/chat/v1/ws`, `/chat/healthz` and so on;
-//! 3. on the `HttpServer`: `.on_connect(server.on_connect())`, `.h1_allow_half_closed(false)`, and `.disable_signals()`,
-//!    since sessions have to be told before their connections are closed;
+//! 2. [`Server::routes`], and [`Routes::configure`] in the factory of its `HttpServer`: mounted in
+//!    `web::scope("/chat")` it answers `/chat/v1/ws`, `/chat/healthz` and so on;
+//! 3. on the `HttpServer`: `.on_connect(server.on_connect())`, without which the dead are not cut off;
+//!    `.h1_allow_half_closed(false)`, without which a request that is held back outlives a client that has gone; and
+//!    `.disable_signals()`, without which connections are closed before their sessions were told;
 //! 4. at the end [`Server::drain`], then the stop of its `HttpServer`, then [`Server::stop`].
 //!
-//! Of the configuration, `server.bind` and `server.workers` mean nothing then: they are the host's.
+//! Of the configuration, `server.bind` and `server.workers` mean nothing then, and the process's limit of open files is
+//! the host's to raise.
 
 mod alone;
 mod listener;

@@ -19,10 +19,15 @@ use crate::support::{DEADLINE, get};
 struct Chat(WebSocketStream<MaybeTlsStream<TcpStream>>, Vec<Value>);
 
 impl Chat {
-    /// Connects to the Parlor under a path, comes in as a guest and joins the lobby.
-    async fn enter(address: SocketAddr, under: &str, guest: &str) -> Self {
+    /// Connects to the Parlor under a path.
+    async fn knock(address: SocketAddr, under: &str) -> Self {
         let (socket, _) = connect_async(format!("ws://{address}{under}/v1/ws")).await.expect("an upgrade");
-        let mut chat = Self(socket, Vec::new());
+        Self(socket, Vec::new())
+    }
+
+    /// Connects, comes in as a guest and joins the lobby.
+    async fn enter(address: SocketAddr, under: &str, guest: &str) -> Self {
+        let mut chat = Self::knock(address, under).await;
         chat.send(json!({"type": "hello", "version": 1, "guest": guest})).await;
         chat.hear("welcome").await;
         chat.send(json!({"type": "join", "id": "j", "channel": "lobby"})).await;
@@ -153,6 +158,7 @@ fn two_servers_in_one_host_hear_nothing_of_each_other_and_stop_one_by_one() {
         stopped.expect("a clean end");
         assert_eq!(code, 1001);
         assert_eq!(get(address, "/red/readyz").await.status, 503);
+        assert_eq!(Chat::knock(address, "/red").await.close_code().await, 1001);
         assert_eq!(get(address, "/blue/readyz").await.status, 200);
         assert_eq!(bob.say("still blue").await["seq"], 2);
 

@@ -142,8 +142,9 @@ async fn a_write_that_breaks_off_is_told_as_unknown_and_the_engine_comes_back() 
 #[tokio::test]
 async fn the_program_checks_its_engine() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut check = Program::start("engine", &[&dir.path().display().to_string(), "--check"], &[]);
-    check.says("the engine conforms").await;
-    assert_eq!(check.end().await.code(), Some(0));
+    let check = Program::start("engine", &[&dir.path().display().to_string(), "--check"], &[]);
+    let (status, said) = check.output().await;
+    assert_eq!((status.code(), said.last().map(String::as_str)), (Some(0), Some("the engine conforms")));
+    assert_eq!(said.len(), parlor::store::conformance::cases().len() + 1, "each case is named: {said:?}");
     assert_eq!(std::fs::read_dir(dir.path()).expect("it can be read").count(), 0, "it left something behind");
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -11,6 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::support::DEADLINE;
+
+/// How long work may take that is bounded by a slow disk.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running example; it is killed when this is dropped.
 pub struct Program {
@@ -83,6 +87,19 @@ impl Program {
     pub async fn end(mut self) -> ExitStatus {
         let ended = timeout(2 * DEADLINE, self.child.wait()).await;
         ended.unwrap_or_else(|_| panic!("{} does not end", self.name)).expect("it can be waited for")
+    }
+
+    /// Waits for the end of one that works something off and ends by itself, and returns what it said.
+    pub async fn output(mut self) -> (ExitStatus, Vec<String>) {
+        let work = async {
+            let mut said = Vec::new();
+            while let Some(line) = self.lines.recv().await {
+                said.push(line);
+            }
+            said
+        };
+        let said = timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("{} works on and on", self.name));
+        (self.end().await, said)
     }
 
     /// SIGTERM, and a clean end.
