@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use actix::System;
 use actix_web::HttpServer;
@@ -13,6 +14,10 @@ use super::listener::{BACKLOG, Listener};
 use super::{Parts, Server};
 use crate::cli::ServeError;
 use crate::config::{Bind, Config};
+
+/// How long a connection without a request is kept: longer than proxies keep theirs, so that none sends a request into
+/// a connection that is being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A server on a thread of its own.
 pub struct Running {
@@ -153,6 +158,7 @@ async fn answer(
         .workers(workers)
         .disable_signals()
         .backlog(BACKLOG)
+        .keep_alive(KEEP_ALIVE)
         .h1_allow_half_closed(false)
         .shutdown_timeout(1)
         .on_connect(server.on_connect());

@@ -75,16 +75,19 @@ async fn own_origin(
 }
 
 async fn welcome(request: HttpRequest) -> HttpResponse {
-    let host = request.connection_info().host().to_owned();
+    // As the client sees it: behind a proxy, or below a path of a host's own.
+    let place = format!("{}{}", request.connection_info().host(), request.path().trim_end_matches('/'));
     let version = env!("CARGO_PKG_VERSION");
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(format!(
         "Parlor {version}\n\n\
-         This chat server speaks JSON frames over WebSocket at\n\n    ws://{host}/v1/ws\n\n\
+         This chat server speaks JSON frames over WebSocket at\n\n    ws://{place}/v1/ws\n\n\
          Say hello, join a channel, and talk: send these one by one.\n\n    \
          {{\"type\":\"hello\",\"id\":\"1\",\"version\":1,\"guest\":\"ann\"}}\n    \
          {{\"type\":\"join\",\"id\":\"2\",\"channel\":\"lobby\"}}\n    \
          {{\"type\":\"publish\",\"id\":\"3\",\"channel\":\"lobby\",\"body\":{{\"text\":\"hello, world\"}}}}\n\n\
-         For operators: /healthz, /readyz, /metrics.\n"
+         The same over HTTP long-poll begins with POST http://{place}/v1/sessions and the first of these.\n\
+         The channels that are there: http://{place}/v1/channels\n\n\
+         For operators: http://{place}/healthz, /readyz and /metrics beside it.\n"
     ))
 }
 
