@@ -135,14 +135,18 @@ mod tests {
     const MESSAGE: &str =
         "< {\"type\":\"message\",\"channel\":\"a\",\"seq\":1,\"at\":\"…\",\"from\":\"~ann-ldegm\",\"body\":{}}\n";
 
+    fn page(lines: &[&str]) -> String {
+        format!("```websocket ann\n{}\n```\n", lines.concat().trim_end())
+    }
+
     /// Plays a page of one block, and returns why it fails.
     fn websocket(lines: &[&str]) -> Option<String> {
-        replay(&format!("```websocket ann\n{}\n```\n", lines.concat().trim_end()), Duration::from_millis(1500)).err()
+        replay(&page(lines), PATIENCE).err()
     }
 
     fn curl(text: &str) -> Option<String> {
         let page = format!("```curl\nA=http://127.0.0.1:8080\n{text}\n```\n");
-        replay(&page, Duration::from_millis(1500)).err()
+        replay(&page, PATIENCE).err()
     }
 
     fn fails(outcome: Option<String>, because: &str) {
@@ -162,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_does_not_come_fails() {
-        fails(websocket(&[WELCOME, JOINED, MESSAGE]), "did not come");
+        fails(replay(&page(&[WELCOME, JOINED, MESSAGE]), Duration::from_secs(1)).err(), "did not come");
     }
 
     #[test]
