@@ -167,15 +167,14 @@ fn elements(text: &ByteString, frame_bytes: usize) -> Result<Vec<ByteString>, Pr
 
 /// `GET /v1/sessions/{session}/events?after=N&wait=S`
 async fn events(request: HttpRequest, app: web::Data<App>, switchboard: web::Data<Switchboard>) -> HttpResponse {
-    let (after, wait) = match wishes(&request) {
+    let (after, wait) = match wishes(&request, app.context.config.presence.heartbeat) {
         Ok(wishes) => wishes,
         Err(why) => return problem(&why),
     };
     let Some((lines, session)) = place(&request, &switchboard) else { return gone(None) };
-    let wait = wait.min(app.context.config.presence.heartbeat);
     let (tell, mut told) = oneshot::channel();
     lines.send(LineIn::Poll { session, after, wait: !wait.is_zero(), tell });
-    let parked = Parked::new(&app);
+    let parked = (!wait.is_zero()).then(|| Parked::new(&app));
     let polled = if wait.is_zero() {
         told.await
     } else {
@@ -210,12 +209,12 @@ fn page(events: &str, next: u64) -> HttpResponse {
     json(StatusCode::OK, format!("{{\"events\":{events},\"next\":{next}}}"))
 }
 
-/// What a poll says: which events the client has, and how long it wants to wait.
-fn wishes(request: &HttpRequest) -> Result<(u64, Duration), Problem> {
+/// What a poll says: which events the client has, and how long it wants to wait, which is at most `longest`.
+fn wishes(request: &HttpRequest, longest: Duration) -> Result<(u64, Duration), Problem> {
     let query = Query::of(request)?;
     let after = query.number("after")?.ok_or_else(|| Problem::bad_frame("after: missing"))?;
     let wait: f64 = query.number("wait")?.unwrap_or(WAIT);
-    let wait = Duration::try_from_secs_f64(wait)
+    let wait = Duration::try_from_secs_f64(wait.clamp(-1.0, longest.as_secs_f64()))
         .map_err(|_| Problem::bad_frame(format!("wait: expected seconds, got {wait}")))?;
     Ok((after, wait))
 }
