@@ -5,11 +5,15 @@
 //!
 //! `model clock metrics < protocol config store auth supervise < presence < channel < session < transport admin
 //! < server < cli`
+//!
+//! Beside them stands `client`, the client library, with the feature of that name; it knows `model protocol clock` alone.
 
 pub mod admin;
 pub mod auth;
 pub mod channel;
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod metrics;

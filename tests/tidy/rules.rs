@@ -29,7 +29,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
 ];
 /// Those that keep away from part of the base: the nouns know no clock, configuration knows only the nouns.
 const NO_BASE: [(&str, &[&str]); 4] =
-    [("model", &[]), ("clock", &["model"]), ("config", &["model"]), ("client", &["model"])];
+    [("model", &[]), ("clock", &["model"]), ("config", &["model"]), ("client", &["model", "clock"])];
 
 /// A folder imports only from those below it.
 pub fn layers(source: &Source) -> Vec<String> {
@@ -85,9 +85,36 @@ const PLACES: [(&[&str], &[&str], &str); 3] = [
     (&["sled::"], &["src/store/sled", "src/store/mod.rs"], "go through `ChannelLog` and `Meta`"),
 ];
 
+/// What the client's core does not know, and the files of its shell, which do.
+const CLIENT_WORDS: [&str; 7] =
+    ["tokio", "reqwest", "rustls", "tokio_tungstenite", "futures_util", "parking_lot", "clock"];
+const CLIENT_SHELL: [&str; 8] = [
+    "src/client/mod.rs",
+    "src/client/api.rs",
+    "src/client/driver.rs",
+    "src/client/events.rs",
+    "src/client/link.rs",
+    "src/client/longpoll.rs",
+    "src/client/place.rs",
+    "src/client/websocket.rs",
+];
+
+/// The client's core decides, and knows neither sockets nor tasks nor the clock.
+fn client_core(source: &Source) -> Vec<String> {
+    if !source.path.starts_with("src/client/") || CLIENT_SHELL.contains(&source.path.as_str()) {
+        return vec![];
+    }
+    let found = CLIENT_WORDS.iter().flat_map(|word| source.words(word).map(move |at| (word, at)));
+    let said = |(word, at)| {
+        let (path, line) = (&source.path, source.line(at));
+        format!("{path}:{line}: `{word}` in the client's core: hand in what it brings, and keep it in the shell")
+    };
+    found.map(said).collect()
+}
+
 /// Actors, the clock, randomness and sled appear only where they belong.
 pub fn places(source: &Source) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let mut wrong = client_core(source);
     for (words, places, mend) in PLACES {
         if places.iter().any(|place| source.path.starts_with(place)) {
             continue;
@@ -221,6 +248,8 @@ mod tests {
         assert_eq!(wrong(places, "src/session/hub.rs", "use std::time::{Instant, SystemTime};"), 1);
         assert_eq!(wrong(places, "src/auth/token.rs", "rand::random(); operand::x()"), 1);
         assert_eq!(wrong(places, "src/clock.rs", "Instant::now(); rand::random()"), 0);
+        assert_eq!(wrong(places, "src/client/outbox.rs", "use tokio::sync::mpsc; crate::clock::moment()"), 2);
+        assert_eq!(wrong(places, "src/client/driver.rs", "use tokio::sync::mpsc; crate::clock::moment()"), 0);
     }
 
     #[test]
