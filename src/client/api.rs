@@ -82,6 +82,9 @@ impl Client {
 
     /// Publishes an object. It is accepted at once, connected or not, or refused with [`Error::Full`]; the receipt is what
     /// the returned future waits for.
+    ///
+    /// Publishes go in the order in which they were accepted. If the server puts one off (it is overloaded, say), those
+    /// that were already under way may be stored before it; none is sent before it after that.
     pub async fn publish(&self, channel: &str, body: Value) -> Result<Publishing, Error> {
         self.publish_with(channel, Draft::new(body)).await
     }

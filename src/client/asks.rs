@@ -29,6 +29,8 @@ pub(super) enum What {
     Rewatch(Watched),
     Join(String),
     Page(String),
+    /// How far a channel has come.
+    Look(String),
     Refresh,
     Ping,
     Logout(Ticket),

@@ -13,6 +13,12 @@ pub(super) fn jittered(base: Duration, cap: Duration, tries: u32, dice: u64) -> 
     Duration::from_millis(dice % (bound + 1))
 }
 
+/// How long to wait after so many tries: what the server said, else a random part of what doubles.
+pub(super) fn wait(rules: &Rules, tries: u32, retry_after_ms: Option<u64>, dice: u64) -> Duration {
+    let jitter = jittered(rules.backoff_base, rules.backoff_cap, tries, dice);
+    retry_after_ms.map_or(jitter, Duration::from_millis)
+}
+
 /// What the server said about when to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {

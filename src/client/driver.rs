@@ -1,7 +1,8 @@
 //! The task that does what the machine says: it hands it what happens, with the time, and carries out its effects.
 //!
 //! While the application has not taken the events that are there, nothing is read and the machine's time stands still;
-//! calls are still taken.
+//! calls are still taken. If somebody waits for an answer meanwhile, it is the application itself, perhaps, before it takes
+//! the next event: then the machine is parked, so that answers are heard and events are not.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use crate::model::{Cursor, Moment};
 
 /// How long goodbyes may take when the client ends.
 const GOODBYES: Duration = Duration::from_secs(3);
+/// How long the application may take nothing while somebody waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How many frames wait to be looked at.
 const HEARD: usize = 64;
 
@@ -58,6 +61,11 @@ impl Pace {
         Moment(now.0.saturating_sub(self.lost.as_millis() as u64))
     }
 
+    /// For how long it has stood still now.
+    fn stood_still(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| clock::moment().since(since))
+    }
+
     fn stand_still(&mut self, still: bool) {
         match (still, self.since) {
             (true, None) => self.since = Some(clock::moment()),
@@ -87,6 +95,7 @@ pub(super) struct Driver {
     waiters: HashMap<Ticket, Waiter>,
     tickets: Ticket,
     pace: Pace,
+    parked: bool,
 }
 
 impl Driver {
@@ -113,6 +122,7 @@ impl Driver {
             waiters: HashMap::new(),
             tickets: 0,
             pace: Pace::default(),
+            parked: false,
         }
     }
 
@@ -122,21 +132,31 @@ impl Driver {
         self.carry_out();
         while !self.machine.is_over() {
             let jammed = !self.backlog.is_empty();
-            self.pace.stand_still(jammed);
+            let reads = !jammed || self.parked;
+            self.pace.stand_still(!reads);
             let now = self.pace.now();
             let due = self.machine.deadline(now).map_or(Duration::from_secs(3600), |at| at.since(now));
+            let patience = PATIENCE.saturating_sub(self.pace.stood_still());
             tokio::select! {
                 call = self.calls.recv() => match call {
                     Some(call) => self.call(call),
                     None => self.machine.close(),
                 },
-                heard = self.heard.recv(), if !jammed => if let Some((conn, heard)) = heard {
+                heard = self.heard.recv(), if reads => if let Some((conn, heard)) = heard {
                     self.hear(conn, heard);
                 },
-                () = make_room(self.events.as_ref(), &mut self.backlog), if jammed => {}
-                () = tokio::time::sleep(due), if !jammed => {
+                () = make_room(self.events.as_ref(), &mut self.backlog), if jammed => {
+                    if self.backlog.is_empty() && std::mem::take(&mut self.parked) {
+                        self.machine.unpark(self.now());
+                    }
+                }
+                () = tokio::time::sleep(due), if reads => {
                     let now = self.now();
                     self.machine.tick(now);
+                }
+                () = tokio::time::sleep(patience), if !reads && !self.waiters.is_empty() => {
+                    self.parked = true;
+                    self.machine.park();
                 }
             }
             self.carry_out();
@@ -264,6 +284,10 @@ impl Driver {
             self.shared.state.send_replace(state.clone());
         }
         let Some(events) = &self.events else { return };
+        // Of how the client stands only the newest counts for one who comes late.
+        if matches!((&event, self.backlog.back()), (Event::State(_), Some(Event::State(_)))) {
+            self.backlog.pop_back();
+        }
         if self.backlog.is_empty() {
             match events.try_send(event) {
                 Ok(()) => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::asks::{ConnId, What};
-use super::backoff::jittered;
+use super::backoff::wait;
 use super::error::{Error, Fault};
 use super::event::{Event, Joined, Message, Presence, State, time};
 use super::frames::{self, Frame, Page, Welcome};
@@ -153,7 +153,9 @@ impl Machine {
             }
             Frame::Event(event) => {
                 if let Event::Activity(activity) = &event {
-                    self.tracks.learn_more(&activity.channel, &activity.epoch, activity.head);
+                    if self.tracks.known.newest(&activity.channel).is_some() {
+                        self.tracks.learn(&activity.channel, &activity.epoch, activity.head);
+                    }
                 }
                 self.tell(vec![event]);
             }
@@ -212,6 +214,10 @@ impl Machine {
                 }
                 self.tell(events);
             }
+            What::Look(channel) => match serde_json::from_value::<Page>(value) {
+                Ok(page) => self.tracks.learn(&channel, &page.epoch, page.head),
+                Err(_) => self.tracks.not_known(now, &channel, id, None),
+            },
             What::Refresh => self.token.lives_until(now.at, value["expires_at"].as_str().and_then(time)),
             What::Logout(ticket) => {
                 self.effects.push(Effect::Done(ticket, Ok(Answer::Nothing)));
@@ -244,9 +250,7 @@ impl Machine {
                 self.effects.push(Effect::Done(ticket, Err(Error::Server(fault))));
             }
             What::Rewatch(watched) if fault.code.passes() => {
-                let rules = &self.rules;
-                let jitter = jittered(rules.backoff_base, rules.backoff_cap, self.watches.fails, now.dice);
-                let wait = fault.retry_after_ms.map_or(jitter, Duration::from_millis);
+                let wait = wait(&self.rules, self.watches.fails, fault.retry_after_ms, now.dice);
                 self.watches.fails += 1;
                 self.watches.again(watched, now.at.after(wait));
             }
@@ -268,6 +272,7 @@ impl Machine {
                 self.tracks.page_failed(now, &channel, id, Some(&fault), &mut events);
                 self.tell(events);
             }
+            What::Look(channel) => self.tracks.not_known(now, &channel, id, Some(&fault)),
             What::Refresh => self.token.failed(now.at),
             What::Ping => {}
         }
@@ -286,6 +291,7 @@ impl Machine {
                 self.tracks.page_failed(now, &channel, id, None, &mut events);
                 self.tell(events);
             }
+            What::Look(channel) => self.tracks.not_known(now, &channel, id, None),
             What::Refresh => self.token.failed(now.at),
             What::Logout(ticket) => {
                 self.effects.push(Effect::Done(ticket, Err(Error::Timeout)));

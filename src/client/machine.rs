@@ -55,6 +55,8 @@ pub(super) struct Machine {
     /// Why nothing is done any more.
     pub(super) end: Option<Error>,
     pub(super) leaving: bool,
+    /// The application takes nothing, but waits for an answer.
+    parked: bool,
     conns: ConnId,
     ids: u64,
     pub(super) effects: Vec<Effect>,
@@ -84,6 +86,7 @@ impl Machine {
             watches: Watches::default(),
             end: None,
             leaving: false,
+            parked: false,
             conns: 0,
             ids: 0,
             effects: vec![],
@@ -115,7 +118,12 @@ impl Machine {
     pub fn deadline(&self, now: Moment) -> Option<Moment> {
         let lines = self.line.iter().chain(&self.probe).map(Line::deadline);
         let up = self.conn().is_some();
-        let needs = [self.tracks.deadline(), self.watches.deadline(), self.token.deadline(), self.probe_at];
+        let needs = [
+            self.tracks.deadline(),
+            self.watches.deadline().filter(|_| !self.parked),
+            self.token.deadline(),
+            self.probe_at,
+        ];
         let needs = needs.into_iter().flatten().filter(|_| up).chain(self.outbox.deadline(now).filter(|_| up));
         lines.chain(needs).chain(self.again).chain(self.asks.deadline()).min()
     }
@@ -143,6 +151,22 @@ impl Machine {
         if let Some(line) = self.line.as_mut().filter(|line| line.is_quiet(now.at)) {
             line.pinged = true;
             self.ask(now, json!({"type": "ping"}), What::Ping);
+        }
+    }
+
+    /// The application takes no events, but somebody waits for an answer, perhaps the very one who should take them. From
+    /// now on answers are heard, and events are not: what they told is asked for again after [`unpark`](Self::unpark).
+    pub fn park(&mut self) {
+        self.parked = true;
+        self.tracks.park();
+    }
+
+    /// The application has taken all events.
+    pub fn unpark(&mut self, now: Now) {
+        if std::mem::take(&mut self.parked) {
+            self.tracks.unpark();
+            self.watches.renew();
+            self.pump(now);
         }
     }
 
@@ -189,7 +213,7 @@ impl Machine {
     pub fn down(&mut self, now: Now, conn: ConnId, down: Down) {
         if self.old == Some(conn) {
             self.old = None;
-            self.disconnected(conn);
+            self.disconnected(conn, &down);
         } else if let Some(line) = self.probe.take_if(|line| line.conn == conn) {
             drop(line);
             self.probe_later(now);
@@ -200,7 +224,7 @@ impl Machine {
     }
 
     fn lost(&mut self, now: Now, line: Line, down: Down) {
-        self.disconnected(line.conn);
+        self.disconnected(line.conn, &down);
         self.tracks.offline();
         self.outbox.offline();
         self.probe_at = None;
@@ -230,9 +254,12 @@ impl Machine {
     }
 
     /// What waits for answers over a connection that is gone.
-    fn disconnected(&mut self, conn: ConnId) {
-        for ticket in self.asks.lost(conn).iter().filter_map(What::ticket) {
-            self.effects.push(Effect::Done(ticket, Err(Error::Disconnected)));
+    fn disconnected(&mut self, conn: ConnId, down: &Down) {
+        for what in self.asks.lost(conn) {
+            // The end that was asked for may overtake the word that it is done.
+            let ended = matches!(what, What::Logout(_)) && down.code == Some(1000);
+            let answer = if ended { Ok(Answer::Nothing) } else { Err(Error::Disconnected) };
+            self.effects.extend(what.ticket().map(|ticket| Effect::Done(ticket, answer)));
         }
     }
 
@@ -263,23 +290,33 @@ impl Machine {
     /// Says whatever there is to say.
     pub(super) fn pump(&mut self, now: Now) {
         let Some(conn) = self.conn() else { return };
+        for channel in self.outbox.waiting() {
+            self.tracks.publishes(channel);
+        }
         for need in self.tracks.needs(now.at) {
             let id = self.id();
             let until = now.at.after(self.rules.answer);
-            let (frame, channel, what) = match need {
+            let (frame, what) = match need {
                 Need::Join { channel, start, member } => {
-                    (frames::join(id, &channel, &start, member), channel.clone(), What::Join(channel))
+                    self.tracks.asked(&channel, id);
+                    (frames::join(id, &channel, &start, member), What::Join(channel))
                 }
                 Need::Page { channel, after, before } => {
+                    self.tracks.asked(&channel, id);
                     let page = self.limits.page_max.clamp(1, 1000);
-                    (frames::between(id, &channel, after, before, page), channel.clone(), What::Page(channel))
+                    (frames::between(id, &channel, after, before, page), What::Page(channel))
+                }
+                Need::Look { channel } => {
+                    self.tracks.known.asked(&channel, id);
+                    let look = json!({"type": "history", "channel": channel, "limit": 1});
+                    (frames::command(id, look), What::Look(channel))
                 }
             };
-            self.tracks.asked(&channel, id);
             self.asks.add(id, conn, until, what);
             self.effects.push(Effect::Say(conn, frame));
         }
-        for watched in self.watches.needs(now.at) {
+        let watches = if self.parked { vec![] } else { self.watches.needs(now.at) };
+        for watched in watches {
             self.ask(now, watched.command("watch"), What::Rewatch(watched));
         }
         loop {
@@ -338,7 +375,9 @@ impl Machine {
     }
 
     pub(super) fn tell(&mut self, events: Vec<Event>) {
-        self.effects.extend(events.into_iter().map(Effect::Tell));
+        if !self.parked {
+            self.effects.extend(events.into_iter().map(Effect::Tell));
+        }
     }
 
     pub(super) fn turn(&mut self, state: State) {

@@ -29,7 +29,9 @@
 //!   as it is.
 //! - WebSocket is used where it comes through, long-poll where it does not ([`Choice::Auto`]).
 //! - Nothing in it grows without a bound. If the application does not take its [`Events`], the client stops reading, and
-//!   its time stands still until they are taken. An application that wants no events drops them.
+//!   its time stands still until they are taken. If the application waits for an answer meanwhile, only that is heard;
+//!   messages are asked for again when there is room, and nothing is told of what has no cursor, such as who was typing.
+//!   An application that wants no events drops them.
 //!
 //! What it does not do: commands other than `join`, `publish` and `watch` are not repeated when the connection goes; they end
 //! with [`Error::Disconnected`]. Nothing is written to disk: keep [`Client::token`] and [`Client::cursors`], and give them
@@ -49,6 +51,7 @@ mod event;
 mod events;
 mod frames;
 mod heard;
+mod known;
 mod line;
 mod link;
 mod longpoll;

@@ -2,9 +2,8 @@
 //! became of them. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
-use super::backoff::jittered;
+use super::backoff::wait;
 use super::error::{Code, Error, Fault};
 use super::event::{Message, Receipt};
 use super::frames::{Limits, Words};
@@ -187,8 +186,7 @@ impl Outbox {
             return self.remove(number).map(|entry| (entry.ticket, Err(refusal(&entry, fault))));
         }
         entry.unsure |= fault.code.leaves_open();
-        let jitter = jittered(self.rules.backoff_base, self.rules.backoff_cap, entry.put_off, dice);
-        let wait = fault.retry_after_ms.map_or(jitter, Duration::from_millis);
+        let wait = wait(&self.rules, entry.put_off, fault.retry_after_ms, dice);
         entry.put_off += 1;
         if fault.code == Code::RateLimited {
             self.hold = Some(now.after(wait));
@@ -235,6 +233,11 @@ impl Outbox {
     /// Those for which publishes wait.
     pub fn channels(&self) -> Vec<String> {
         self.lanes.keys().cloned().collect()
+    }
+
+    /// Those in which something is to be sent.
+    pub fn waiting(&self) -> impl Iterator<Item = &String> {
+        self.lanes.iter().filter(|(_, lane)| !lane.unsent.is_empty()).map(|(channel, _)| channel)
     }
 
     /// Gives up on all of them; returns who waits for them.

@@ -43,6 +43,8 @@ enum Act {
     Anew(usize, u64),
     Trim(usize, u64),
     Pulse,
+    /// The application stops taking events, or begins again.
+    Park(bool),
     Wait(u64),
 }
 
@@ -69,6 +71,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (channel(), 0..8u64).prop_map(|(channel, keep)| Act::Anew(channel, keep)),
         1 => (channel(), 1..20u64).prop_map(|(channel, below)| Act::Trim(channel, below)),
         1 => Just(Act::Pulse),
+        1 => any::<bool>().prop_map(Act::Park),
         4 => (1..3000u64).prop_map(Act::Wait),
     ]
 }
@@ -158,6 +161,10 @@ impl World {
                 Effect::Tell(event) => self.see(event),
                 Effect::Done(ticket, Ok(Answer::Receipt(receipt))) => {
                     assert!(self.receipts.insert(ticket, receipt).is_none(), "a second receipt");
+                }
+                Effect::Done(_, Ok(Answer::Joined(joined))) => {
+                    let new = Seen { epoch: joined.cursor.epoch.to_string(), next: joined.cursor.seq + 1 };
+                    self.seen.entry(joined.channel).or_insert(new);
                 }
                 Effect::Done(_, Ok(_)) => {}
                 Effect::Done(ticket, Err(why)) => panic!("{ticket} failed: {why}"),
@@ -253,6 +260,8 @@ impl World {
             Act::Anew(channel, keep) => self.server.begin_anew(CHANNELS[channel], keep),
             Act::Trim(channel, below) => self.server.trim(CHANNELS[channel], below),
             Act::Pulse => self.server.pulse(),
+            Act::Park(true) => self.machine.park(),
+            Act::Park(false) => self.machine.unpark(now),
             Act::Wait(ms) => {
                 self.now += ms;
                 let now = self.now();
@@ -306,6 +315,7 @@ impl World {
     fn heal(&mut self) {
         self.refuses.clear();
         self.server.faults.clear();
+        self.act(Act::Park(false));
         for _ in 0..400 {
             self.carry_up(1000);
             self.carry_down(1000);

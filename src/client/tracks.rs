@@ -4,12 +4,13 @@
 //! and what comes meanwhile is held, up to a bound. A jump, or a pulse ahead of what came, means that something was
 //! lost: the channel is joined again from its cursor.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::error::Fault;
 use super::event::{Event, Joined, Message};
 use super::frames::Page;
+use super::known::Known;
 use super::options::{Rules, Start};
 use super::outbox::{Gate, Ticket};
 use super::track::{Fill, Now, Paging, Reader, Stage, Track};
@@ -18,8 +19,20 @@ use crate::model::{Cursor, Epoch, Moment, Seq};
 /// What a channel needs said.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    Join { channel: String, start: Start, member: bool },
-    Page { channel: String, after: Seq, before: Seq },
+    Join {
+        channel: String,
+        start: Start,
+        member: bool,
+    },
+    Page {
+        channel: String,
+        after: Seq,
+        before: Seq,
+    },
+    /// How far it has come.
+    Look {
+        channel: String,
+    },
 }
 
 /// What a refused join leaves behind.
@@ -34,18 +47,20 @@ pub(super) struct Refused {
 #[derive(Debug)]
 pub(super) struct Tracks {
     map: BTreeMap<String, Track>,
-    /// The newest message that is known of a channel, heard or not.
-    known: HashMap<String, Cursor>,
+    /// What is known of channels, heard or not.
+    pub known: Known,
     kept: BTreeMap<String, Cursor>,
     /// When some channel may need something said.
     wake: Option<Moment>,
+    /// The application takes nothing: nothing is heard until it does.
+    parked: bool,
     rules: Rules,
 }
 
 impl Tracks {
     /// None yet; `kept` are the cursors of an earlier client.
     pub fn new(rules: Rules, kept: BTreeMap<String, Cursor>) -> Self {
-        Self { map: BTreeMap::new(), known: HashMap::new(), kept, wake: None, rules }
+        Self { map: BTreeMap::new(), known: Known::new(rules.clone()), kept, wake: None, parked: false, rules }
     }
 
     /// Wants a channel. Says how it stands if it is heard already; else whoever waits is told later.
@@ -101,10 +116,28 @@ impl Tracks {
 
     /// The connection went: everything has to be joined anew.
     pub fn offline(&mut self) {
+        self.known.offline();
+        self.idle();
+    }
+
+    fn idle(&mut self) {
         for track in self.map.values_mut() {
             track.stage = Stage::Idle(Moment(0));
         }
         self.wake = Some(Moment(0));
+    }
+
+    /// The application takes nothing, and what it lacks will be asked for when it does. A first join is still made, so that
+    /// whoever waits for it is answered.
+    pub fn park(&mut self) {
+        self.parked = true;
+        self.idle();
+    }
+
+    /// The application takes what there is again.
+    pub fn unpark(&mut self) {
+        self.parked = false;
+        self.idle();
     }
 
     /// What has to be said now.
@@ -118,6 +151,7 @@ impl Tracks {
             let channel = channel.clone();
             match &track.stage {
                 Stage::Idle(at) | Stage::Filling(Fill { page: Paging::Due(at), .. }) if *at > now => later(*at),
+                Stage::Idle(_) if self.parked && track.joined.is_some() => {}
                 Stage::Idle(_) => {
                     let start = track.cursor.clone().map_or_else(|| track.start.clone(), Start::Since);
                     needs.push(Need::Join { channel, start, member: track.member });
@@ -129,7 +163,9 @@ impl Tracks {
                 _ => {}
             }
         }
-        self.wake = wake;
+        let (looks, at) = self.known.needs(now);
+        needs.extend(looks.into_iter().map(|channel| Need::Look { channel }));
+        self.wake = wake.into_iter().chain(at).min();
         needs
     }
 
@@ -159,6 +195,12 @@ impl Tracks {
     pub fn joined(&mut self, mut joined: Joined, out: &mut Vec<Event>) -> Vec<(Ticket, Joined)> {
         let Some(track) = self.map.get_mut(&joined.channel) else { return vec![] };
         let here = Cursor { epoch: joined.epoch.clone(), seq: joined.next.saturating_sub(1) };
+        if self.parked {
+            joined.cursor = track.cursor.get_or_insert(here).clone();
+            track.stage = Stage::Idle(Moment(0));
+            track.joined = Some(joined.clone());
+            return std::mem::take(&mut track.waiters).into_iter().map(|ticket| (ticket, joined.clone())).collect();
+        }
         let cursor = match track.cursor.take() {
             Some(had) if had.epoch == joined.epoch && had.seq <= joined.head => had,
             Some(_) => {
@@ -207,9 +249,7 @@ impl Tracks {
             Stage::Live if seq == cursor.seq + 1 => {
                 cursor.seq = seq;
                 track.fails = 0;
-                if let Some(known) = self.known.get_mut(&message.channel).filter(|known| known.epoch == message.epoch) {
-                    known.seq = known.seq.max(seq);
-                }
+                self.known.learn(&message.channel, &message.epoch, seq);
                 out.push(Event::Message(message));
             }
             Stage::Live if seq > cursor.seq => {
@@ -293,6 +333,7 @@ impl Tracks {
 
     /// The server ended the subscription. Returns whether the channel is given up.
     pub fn closed(&mut self, now: Now, channel: &str, reason: &str) -> bool {
+        self.known.doubt(channel);
         let Some(track) = self.map.get_mut(channel) else { return false };
         match track.stage {
             // It is about an older subscription: what becomes of the join says how it stands.
@@ -314,28 +355,31 @@ impl Tracks {
 
     /// A channel's log has come as far as this.
     pub fn learn(&mut self, channel: &str, epoch: &Epoch, seq: Seq) {
-        if self.epoch(channel).is_some_and(|live| live != epoch) {
-            return;
-        }
-        match self.known.get_mut(channel) {
-            Some(known) if known.epoch == *epoch => known.seq = known.seq.max(seq),
-            _ => drop(self.known.insert(channel.to_owned(), Cursor { epoch: epoch.clone(), seq })),
+        if self.epoch(channel).is_none_or(|live| live == epoch) {
+            self.known.learn(channel, epoch, seq);
         }
     }
 
-    /// As [`learn`](Self::learn), but only of a channel of which something is known.
-    pub fn learn_more(&mut self, channel: &str, epoch: &Epoch, seq: Seq) {
-        if self.known.contains_key(channel) {
-            self.learn(channel, epoch, seq);
+    /// Something waits to be published there: if the channel is not heard, it has to be known how far it has come.
+    pub fn publishes(&mut self, channel: &str) {
+        if (self.parked || !self.map.contains_key(channel)) && self.known.want(channel) {
+            self.wake = Some(Moment(0));
         }
+    }
+
+    /// Nobody said how far a channel has come.
+    pub fn not_known(&mut self, now: Now, channel: &str, id: u64, fault: Option<&Fault>) {
+        self.known.failed(now, channel, id, fault);
+        self.wake = Some(Moment(0));
     }
 
     /// Whether a channel's publishes may go.
     pub fn gate(&self, channel: &str) -> Gate {
-        match self.map.get(channel).map(|track| &track.stage) {
-            Some(Stage::Idle(_) | Stage::Joining(_)) => Gate::Shut,
-            Some(Stage::Filling(_) | Stage::Live) | None => Gate::Open(self.known.get(channel).cloned()),
-        }
+        let open = match self.map.get(channel).map(|track| &track.stage) {
+            Some(stage) if !self.parked => matches!(stage, Stage::Filling(_) | Stage::Live),
+            _ => self.known.is_fresh(channel),
+        };
+        if open { Gate::Open(self.known.newest(channel).cloned()) } else { Gate::Shut }
     }
 }
 

@@ -228,3 +228,27 @@ fn the_cursor_of_an_earlier_client_is_used_where_nothing_else_is_said() {
     let b = Need::Join { channel: "b".into(), start: Start::Tail(0), member: false };
     assert_eq!(needs, [a, b]);
 }
+
+#[test]
+fn while_the_application_takes_nothing_only_first_joins_are_made_and_publishes_may_go() {
+    let mut bench = Bench::live(5);
+    bench.tracks.park();
+    bench.hears([5, 6]);
+    bench.tracks.want("b", Start::Tail(0), true, 2);
+    let needs = bench.tracks.needs(NOW.at);
+    assert!(matches!(&needs[..], [Need::Join { channel, .. }] if channel == "b"), "{needs:?}");
+    bench.tracks.asked("b", 3);
+    let joined_b = Joined { channel: "b".into(), ..joined("e", 9, 8) };
+    assert_eq!(bench.tracks.joined(joined_b, &mut bench.out).len(), 1);
+    assert_eq!(bench.tracks.gate("a"), Gate::Open(Some(cursor("e", 4))));
+    assert_eq!(bench.tracks.gate("c"), Gate::Shut, "nothing is known of it on this connection");
+    assert!(bench.out.is_empty());
+    bench.tracks.unpark();
+    let starts: Vec<_> = bench.tracks.needs(NOW.at).into_iter().collect();
+    let join = |channel: &str, seq| Need::Join {
+        channel: channel.into(),
+        start: Start::Since(cursor("e", seq)),
+        member: true,
+    };
+    assert_eq!(starts, [join("a", 4), join("b", 8)]);
+}
