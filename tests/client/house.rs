@@ -20,7 +20,6 @@ use crate::proxy::Proxy;
 pub enum Over {
     WebSocket,
     /// Long-poll, as the server itself speaks it.
-    #[allow(dead_code, reason = "for servers that speak it")]
     LongPoll,
     /// Long-poll, by the front in these tests.
     Front,

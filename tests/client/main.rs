@@ -5,6 +5,7 @@
 macro_rules! scenarios {
     ($($name:ident),+ $(,)?) => {
         scenarios!(@ websocket WebSocket $($name)+);
+        scenarios!(@ long_poll LongPoll $($name)+);
         scenarios!(@ long_poll_front Front $($name)+);
     };
     (@ $module:ident $over:ident $($name:ident)+) => {
