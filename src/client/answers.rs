@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::error::Error;
 use super::event::Message;
 use super::frames::Words;
+use super::outbox::Base;
 use crate::model::{Cursor, Epoch, Seq};
 
 /// A publish that is to be made.
@@ -53,12 +54,12 @@ impl Draft {
     }
 
     /// What goes over the wire, under the key given here if it has none, and the base that it came with.
-    pub(super) fn words(self, channel: &str, key: String) -> Result<(Words, Option<Option<Cursor>>), Error> {
+    pub(super) fn words(self, channel: &str, key: String) -> Result<(Words, Base), Error> {
         if !self.body.is_object() {
             return Err(Error::Invalid("a body has to be an object".into()));
         }
         let body = RawValue::from_string(self.body.to_string()).map_err(|why| Error::Invalid(why.to_string()))?;
-        let (key, base) = self.key.map_or((key, None), |(key, base)| (key, Some(base)));
+        let (key, base) = self.key.map_or((key, Base::Unsent), |(key, base)| (key, Base::Is(base)));
         if !(1..=64).contains(&key.len()) {
             return Err(Error::Invalid(format!("a key has 1 to 64 bytes, this one has {}", key.len())));
         }
@@ -144,8 +145,8 @@ mod tests {
         assert!(matches!(words(Draft::new(json!("hi"))), Err(Error::Invalid(_))));
         assert!(matches!(words(Draft::text("hi").key("", None)), Err(Error::Invalid(_))));
         let (plain, base) = words(Draft::text("hi").kind("x-a").answers(3)).unwrap();
-        assert_eq!((plain.key.as_str(), plain.body.get(), base), ("k", r#"{"text":"hi"}"#, None));
+        assert_eq!((plain.key.as_str(), plain.body.get(), base), ("k", r#"{"text":"hi"}"#, Base::Unsent));
         let (used, base) = words(Draft::text("hi").key("mine", None)).unwrap();
-        assert_eq!((used.key.as_str(), base), ("mine", Some(None)));
+        assert_eq!((used.key.as_str(), base), ("mine", Base::Is(None)));
     }
 }

@@ -65,13 +65,9 @@ impl Backoff {
     /// the transport is not to blame. Returns how long to wait.
     pub fn lost(&mut self, now: Moment, dice: u64, spoke: bool, hint: Option<Hint>) -> Duration {
         match self.online.take() {
-            Some(since) => {
-                if now.since(since) >= self.steady {
-                    self.tries = 0;
-                }
-            }
+            Some(since) if now.since(since) >= self.steady => self.tries = 0,
             None if !spoke => self.failed += 1,
-            None => {}
+            _ => {}
         }
         // The other transport is tried at once, the first time.
         if self.choice == Choice::Auto && self.failed == 1 && hint.is_none() {
@@ -94,6 +90,7 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
+    use super::Transport::{LongPoll, WebSocket};
     use super::*;
 
     const ALL: u64 = u64::MAX;
@@ -122,7 +119,6 @@ mod tests {
             seen.push(backoff.transport());
             backoff.lost(Moment(0), ALL, false, None);
         }
-        use Transport::{LongPoll, WebSocket};
         assert_eq!(seen, [WebSocket, LongPoll, WebSocket, LongPoll]);
     }
 

@@ -9,9 +9,9 @@ use super::frames::Words;
 use super::line::{Answer, Effect};
 use super::machine::Machine;
 use super::options::Start;
-use super::outbox::Ticket;
+use super::outbox::{Base, Ticket};
 use super::track::Now;
-use crate::model::{ChannelName, Cursor, UserName};
+use crate::model::{ChannelName, UserName};
 
 /// Commands that the client must know of, and that have methods of their own.
 const OWN: [&str; 9] = ["hello", "refresh", "join", "leave", "publish", "watch", "unwatch", "ping", "logout"];
@@ -40,14 +40,8 @@ impl Machine {
         self.command(now, leave, What::App(ticket));
     }
 
-    /// Takes a publish. With `base` the caller used its key before.
-    pub fn publish(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        mut words: Words,
-        base: Option<Option<Cursor>>,
-    ) -> Result<(), Error> {
+    /// Takes a publish; `base` says whether its key was used before.
+    pub fn publish(&mut self, now: Now, ticket: Ticket, mut words: Words, base: Base) -> Result<(), Error> {
         if let Some(end) = &self.end {
             return Err(end.clone());
         }

@@ -20,11 +20,11 @@ use super::line::{Answer, Down, Effect, Goodbye};
 use super::link::{Heard, Link};
 use super::machine::Machine;
 use super::options::Start;
-use super::outbox::Ticket;
+use super::outbox::{Base, Ticket};
 use super::place::Place;
 use super::track::Now;
 use crate::clock;
-use crate::model::{Cursor, Moment};
+use crate::model::Moment;
 
 /// How long goodbyes may take when the client ends.
 const GOODBYES: Duration = Duration::from_secs(3);
@@ -40,7 +40,7 @@ pub(super) type Waiter = oneshot::Sender<Result<Answer, Error>>;
 pub(super) enum Call {
     Join { channel: String, start: Start, member: bool, waiter: Waiter },
     Leave { channel: String, only_session: bool, waiter: Waiter },
-    Publish { words: Words, base: Option<Option<Cursor>>, accepted: oneshot::Sender<Result<(), Error>>, waiter: Waiter },
+    Publish { words: Words, base: Base, accepted: oneshot::Sender<Result<(), Error>>, waiter: Waiter },
     Watch(Watched, Waiter),
     Unwatch(Watched, Waiter),
     Raw(serde_json::Value, Waiter),

@@ -152,10 +152,10 @@ impl Machine {
                 self.tell(vec![Event::Notice { code: notice.code, text: notice.text }]);
             }
             Frame::Event(event) => {
-                if let Event::Activity(activity) = &event {
-                    if self.tracks.known.newest(&activity.channel).is_some() {
-                        self.tracks.learn(&activity.channel, &activity.epoch, activity.head);
-                    }
+                if let Event::Activity(activity) = &event
+                    && self.tracks.known.newest(&activity.channel).is_some()
+                {
+                    self.tracks.learn(&activity.channel, &activity.epoch, activity.head);
                 }
                 self.tell(vec![event]);
             }

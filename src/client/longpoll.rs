@@ -33,12 +33,7 @@ const HASTY: Duration = Duration::from_millis(100);
 /// Opens a session with the first frame, and carries frames until it ends. Returns how, unless that was by a goodbye of ours.
 pub(super) async fn run(place: &Place, mut orders: mpsc::Receiver<Order>, ear: &Ear) -> Option<Down> {
     ear.tell(Heard::Opened).await;
-    let hello = loop {
-        match orders.recv().await {
-            Some(Order::Say(hello)) => break hello,
-            Some(Order::Bye) | None => return None,
-        }
-    };
+    let Some(Order::Say(hello)) = orders.recv().await else { return None };
     let session = match Session::open(place, hello, ear).await {
         Ok(session) => session,
         Err(down) => return Some(down),

@@ -15,19 +15,10 @@ use super::frames::{self, Limits};
 use super::line::{Answer, Down, Effect, Goodbye, Line, Stage, by_close};
 use super::options::{Choice, Options, Rules, Transport};
 use super::outbox::{Outbox, Settled};
-use super::token::Token;
+use super::token::{Identity, Token};
 use super::track::Now;
 use super::tracks::{Need, Tracks};
-use crate::model::{Moment, UserName};
-
-/// Who the client is.
-#[derive(Debug)]
-pub(super) struct Identity {
-    pub token: Option<String>,
-    guest: Option<String>,
-    client: String,
-    pub user: Option<UserName>,
-}
+use crate::model::Moment;
 
 /// The whole of it.
 #[derive(Debug)]

@@ -66,7 +66,7 @@ impl Bench {
 
     fn wait(&mut self, ms: u64) {
         self.at += ms;
-        self.does(|machine, now| machine.tick(now));
+        self.does(Machine::tick);
     }
 
     fn take(&mut self) {

@@ -36,10 +36,11 @@ struct Entry {
 }
 
 /// The newest message that was known when the key was first sent.
-#[derive(Debug)]
-enum Base {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Base {
     /// It was not sent yet.
     Unsent,
+    /// This; none if nothing was known.
     Is(Option<Cursor>),
 }
 
@@ -92,9 +93,8 @@ impl Outbox {
         }
     }
 
-    /// Takes a publish. With `base` its key was used before, and that is what was known when it first was; if so,
-    /// `Some(None)` stands for nothing known.
-    pub fn accept(&mut self, ticket: Ticket, words: Words, base: Option<Option<Cursor>>) -> Result<(), Error> {
+    /// Takes a publish.
+    pub fn accept(&mut self, ticket: Ticket, words: Words, base: Base) -> Result<(), Error> {
         let bytes = words.bytes();
         if self.entries.len() >= self.rules.outbox || self.bytes + bytes > self.rules.outbox_bytes {
             return Err(Error::Full);
@@ -106,7 +106,7 @@ impl Outbox {
         let lane = self.lanes.entry(words.channel.clone()).or_default();
         lane.unsent.insert(number);
         lane.all += 1;
-        let (unsure, base) = (base.is_some(), base.map_or(Base::Unsent, Base::Is));
+        let unsure = matches!(base, Base::Is(_));
         self.entries.insert(number, Entry { ticket, words, bytes, base, unsure, put_off: 0 });
         Ok(())
     }

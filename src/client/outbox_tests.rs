@@ -38,7 +38,7 @@ impl Bench {
     }
 
     fn put(&mut self, ticket: Ticket, channel: &str) {
-        self.outbox.accept(ticket, words(channel, &ticket.to_string()), None).unwrap();
+        self.outbox.accept(ticket, words(channel, &ticket.to_string()), Base::Unsent).unwrap();
     }
 
     /// What is sent now: ids, words and bases.
@@ -75,9 +75,9 @@ fn publishes_go_in_order_and_no_more_than_may_be_unanswered() {
 #[test]
 fn a_full_outbox_takes_no_more_by_number_and_by_bytes() {
     let mut bench = Bench::new();
-    assert_eq!(bench.outbox.accept(9, words("a", &"x".repeat(4000)), None), Err(Error::Full));
+    assert_eq!(bench.outbox.accept(9, words("a", &"x".repeat(4000)), Base::Unsent), Err(Error::Full));
     (1..=4).for_each(|n| bench.put(n, "a"));
-    assert_eq!(bench.outbox.accept(5, words("a", "5"), None), Err(Error::Full));
+    assert_eq!(bench.outbox.accept(5, words("a", "5"), Base::Unsent), Err(Error::Full));
     bench.sent(0);
     bench.outbox.receipt(1, receipt(1));
     bench.put(5, "a");
@@ -179,8 +179,8 @@ fn a_frame_that_the_server_would_close_for_is_not_sent() {
 fn a_key_that_was_used_before_keeps_the_base_that_it_came_with() {
     let mut bench = Bench::new();
     bench.known = Some(cursor("e", 90));
-    bench.outbox.accept(1, words("a", "1"), Some(Some(cursor("e", 30)))).unwrap();
-    bench.outbox.accept(2, words("a", "2"), Some(None)).unwrap();
+    bench.outbox.accept(1, words("a", "1"), Base::Is(Some(cursor("e", 30)))).unwrap();
+    bench.outbox.accept(2, words("a", "2"), Base::Is(None)).unwrap();
     assert_eq!(bench.sent(0), [(1, "1".into(), Some(30)), (2, "2".into(), None)]);
 }
 

@@ -63,7 +63,6 @@ pub struct Server {
     pub faults: Vec<Fault>,
     /// What it has said since it was asked.
     pub said: Vec<(ConnId, Value)>,
-    epochs: u64,
 }
 
 pub fn epoch(channel: &str, life: usize) -> String {

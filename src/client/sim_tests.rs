@@ -17,6 +17,7 @@ use super::super::frames::Words;
 use super::super::line::{Answer, Down, Effect};
 use super::super::machine::Machine;
 use super::super::options::{Choice, Options, Start, Transport};
+use super::super::outbox::Base;
 use super::super::track::Now;
 use crate::model::Moment;
 
@@ -219,7 +220,7 @@ impl World {
                 let body = serde_json::value::to_raw_value(&serde_json::json!({"text": key})).unwrap();
                 self.keys.insert(ticket, (channel.clone(), key.clone()));
                 let words = Words { channel, body, key, kind: None, reply_to: None };
-                self.machine.publish(now, ticket, words, None).unwrap();
+                self.machine.publish(now, ticket, words, Base::Unsent).unwrap();
             }
             Act::Post(channel, count) => {
                 for n in 0..count {

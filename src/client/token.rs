@@ -1,8 +1,17 @@
-//! When to refresh the token: after a third of what is left of its life. Pure.
+//! Who the client is, and when to refresh the token that says so: after a third of what is left of its life. Pure.
 
 use std::time::Duration;
 
-use crate::model::{Moment, Wall};
+use crate::model::{Moment, UserName, Wall};
+
+/// Who the client is.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub token: Option<String>,
+    pub guest: Option<String>,
+    pub client: String,
+    pub user: Option<UserName>,
+}
 
 /// The least time between two refreshes.
 const LEAST: Duration = Duration::from_secs(1);

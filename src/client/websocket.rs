@@ -78,7 +78,7 @@ async fn speak(sink: &mut (impl Sink<Message> + Unpin), mut orders: mpsc::Receiv
 
 /// What cannot be sent shows as the end of what is heard, which may still say why.
 async fn unheard() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn broken(why: &str) -> Down {

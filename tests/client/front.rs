@@ -61,7 +61,8 @@ struct Stream {
     /// Those that were not acknowledged.
     events: VecDeque<Value>,
     acknowledged: u64,
-    close: Option<Option<u16>>,
+    ended: bool,
+    close: Option<u16>,
     replies: HashMap<String, oneshot::Sender<Value>>,
 }
 
@@ -294,7 +295,7 @@ impl Session {
 
     fn end(&self, code: Option<u16>) {
         let mut stream = self.stream();
-        stream.close = Some(code);
+        (stream.ended, stream.close) = (true, code);
         stream.replies.clear();
         drop(stream);
         self.news.notify_waiters();
@@ -307,8 +308,8 @@ impl Session {
         for command in &commands {
             let (reply, wait) = oneshot::channel();
             let mut stream = self.stream();
-            if let Some(code) = stream.close {
-                return gone(code);
+            if stream.ended {
+                return gone(stream.close);
             }
             stream.replies.insert(command["id"].as_str().expect("an id").to_owned(), reply);
             drop(stream);
@@ -319,7 +320,7 @@ impl Session {
         for wait in waits {
             match wait.await {
                 Ok(reply) => replies.push(reply),
-                Err(_) => return gone(self.stream().close.flatten()),
+                Err(_) => return gone(self.stream().close),
             }
         }
         (200, replies.into())
@@ -348,8 +349,8 @@ impl Session {
                     let events: Vec<Value> = stream.events.iter().take(100).cloned().collect();
                     return (200, json!({"next": after + events.len() as u64, "events": events}));
                 }
-                if let Some(code) = stream.close {
-                    return gone(code);
+                if stream.ended {
+                    return gone(stream.close);
                 }
             }
             if tokio::time::timeout_at(until, news).await.is_err() {

@@ -54,7 +54,7 @@ async fn single_commands_are_answered(over: Over) {
     assert_eq!(history.messages.iter().map(|message| message.seq).collect::<Vec<_>>(), [4, 5, 6]);
     let last = &history.messages[2];
     assert_eq!((last.cursor().epoch, last.kind.as_deref(), last.reply_to), (receipt.epoch, Some("x-poll"), Some(2)));
-    assert_eq!(ann.who("lobby", None, 10).await.expect("names").users, [me.clone()]);
+    assert_eq!(ann.who("lobby", None, 10).await.expect("names").users, std::slice::from_ref(&me));
     ann.read("lobby", 6).await.expect("read");
     ann.typing("lobby").await.expect("typed");
     let channels = ann.channels(None, 10).await.expect("channels");
