@@ -82,7 +82,7 @@ impl Line {
     pub fn take(&mut self, texts: Vec<ByteString>, tell: Tell) {
         self.door.heard();
         self.count(Direction::In, texts.iter().map(|text| text.len()));
-        match self.slots.open(texts.len(), tell) {
+        match self.slots.open(&texts, tell) {
             Ok(first) => {
                 self.requests += 1;
                 self.inbox_bytes += texts.iter().map(|text| text.len()).sum::<usize>();
