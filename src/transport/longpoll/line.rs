@@ -191,19 +191,15 @@ impl Line {
 
     /// Answers the parked poll if there is something to answer it with.
     fn hand_out(&mut self) {
-        let (events, next) = {
-            let outbox = &mut self.door.cell().borrow_mut().outbox;
-            if self.parked.is_none() || outbox.is_empty() {
-                return;
-            }
-            outbox.page(PAGE, clock::moment())
-        };
-        self.count(Direction::Out, events.iter().map(|event| event.len()));
-        if let Some(tell) = self.parked.take() {
-            self.door.heard();
-            // A poll whose client has gone away is answered to nobody: the next one gets the same again.
-            drop(tell.send(Polled::Events(events, next)));
+        if self.door.cell().borrow().outbox.is_empty() {
+            return;
         }
+        // A poll whose client has gone away is answered to nobody, and is no sign of life: the next one gets the same.
+        let Some(tell) = self.parked.take().filter(|tell| !tell.is_closed()) else { return };
+        let (events, next) = self.door.cell().borrow_mut().outbox.page(PAGE, clock::moment());
+        self.count(Direction::Out, events.iter().map(|event| event.len()));
+        self.door.heard();
+        drop(tell.send(Polled::Events(events, next)));
     }
 
     /// A request's answers are on their way: there is room for others.
