@@ -34,7 +34,16 @@ pub(super) fn problem(problem: &Problem) -> HttpResponse {
 
 /// An error with a status of its own, for what HTTP tells apart and frames do not.
 pub(super) fn problem_as(status: StatusCode, problem: &Problem) -> HttpResponse {
-    let mut response = json(status, problem.frame(None));
+    error(status, problem, problem.frame(None))
+}
+
+/// An error that was written down as a command's reply, with the status of its code.
+pub(super) fn refusal(problem: &Problem, reply: Frame) -> HttpResponse {
+    error(status(problem.code), problem, reply)
+}
+
+fn error(status: StatusCode, problem: &Problem, frame: Frame) -> HttpResponse {
+    let mut response = json(status, frame);
     if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         // In seconds (RFC 9110, section 10.2.3): rounded up, so that nobody comes too early.
         let seconds = problem.retry_after_ms.unwrap_or(1000).div_ceil(1000).max(1);

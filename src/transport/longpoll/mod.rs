@@ -22,7 +22,7 @@ use bytestring::ByteString;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::answer::{json, only, problem};
+use super::answer::{json, only, problem, refusal};
 use super::body::{self, Query};
 use super::edge::{address, bearer};
 use crate::model::Secret;
@@ -109,7 +109,7 @@ async fn open(
     match told.await.ok().and_then(|answers| answers.ok()?.into_iter().next()) {
         Some(answer) => match answer.problem {
             None => json(StatusCode::CREATED, answer.frame),
-            Some(why) => problem(&why),
+            Some(why) => refusal(&why, answer.frame),
         },
         None => broken(),
     }
