@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytestring::ByteString;
 
@@ -15,8 +15,16 @@ use crate::protocol::{ErrorCode, Problem};
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Reads a body of at most `most` bytes, which has to be said to be JSON if anything is said of it. What cannot be read
-/// comes back as its answer.
+/// comes back as its answer. Where something is left unread the connection ends with the answer, and the answer says so:
+/// nobody sends a command into it.
 pub(super) async fn read(request: &HttpRequest, body: web::Payload, most: usize) -> Result<ByteString, HttpResponse> {
+    read_all(request, body, most).await.map_err(|mut refused| {
+        refused.head_mut().set_connection_type(ConnectionType::Close);
+        refused
+    })
+}
+
+async fn read_all(request: &HttpRequest, body: web::Payload, most: usize) -> Result<ByteString, HttpResponse> {
     let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
     if let Some(kind) = kind.filter(|kind| !is_json(kind)) {
         let why = format!("content-type: expected application/json, got {kind:.64}");
