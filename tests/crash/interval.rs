@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::process::{Process, run};
+use crate::run;
+use crate::support::Process;
 
 const INTERVAL: [(&str, &str); 2] = [("store.durability", "interval"), ("store.sync_interval_ms", "50")];
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::process::{Process, run};
-use crate::support::{Client, pause, publish};
+use crate::run;
+use crate::support::{Client, Process, pause, publish};
 
 const CHANNELS: [&str; 3] = ["a", "b", "c"];
 const PUBLISHERS: usize = 4;

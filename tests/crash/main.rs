@@ -8,5 +8,9 @@ mod support;
 
 mod interval;
 mod kill;
-mod process;
 mod signals;
+
+/// Runs a test on a runtime of its own.
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test);
+}

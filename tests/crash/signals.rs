@@ -5,8 +5,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::process::{Process, run};
-use crate::support::pause;
+use crate::run;
+use crate::support::{Process, pause};
 
 #[test]
 fn sigterm_and_sigint_end_it_with_0_within_the_drain_time() {

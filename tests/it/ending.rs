@@ -12,8 +12,9 @@ scenarios! {
         what_was_published_into_a_drain_is_answered_and_kept;
     once:
         readiness_ends_when_draining_begins,
-        the_pages_for_machines_answer,
         the_metrics_name_no_secret;
+    alone:
+        the_pages_for_machines_answer;
     websocket:
         a_peer_that_never_answers_does_not_hold_up_the_end;
 }

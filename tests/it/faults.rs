@@ -17,6 +17,8 @@ scenarios! {
         a_registry_that_breaks_on_a_beat_calls_nobody_offline,
         a_registry_that_breaks_in_its_sweep_calls_nobody_offline,
         a_channel_that_broke_still_knows_who_is_there;
+    longpoll:
+        requests_that_meet_a_broken_worker_end_their_session_and_clients_come_back;
 }
 
 fn quick(config: &mut Config) {
@@ -151,37 +153,76 @@ async fn a_worker_that_breaks_is_come_back_to(stage: Stage) {
     for round in 1..=3 {
         site.faults.arm("hub.batch");
         let command = publish("a", "the hub breaks over this", json!({"key": format!("k{round}"), "base": 0}));
+        let until = tokio::time::Instant::now() + DEADLINE;
         let id = bob.begin(command.clone());
         struck(&site).await;
-        // Bob may have been on that worker, too.
-        pause(50).await;
-        if bob.has_ended() {
-            bob = bob.back().await;
-        } else {
-            bob.reply(&id).await;
+        // Bob may have been on that worker, too: then the outcome is unknown to him.
+        let mut receipt = bob.reply_or_end(&id).await;
+        while receipt.as_ref().is_none_or(|reply| reply["type"] != "published") {
+            assert!(tokio::time::Instant::now() < until, "still not published: {receipt:?}");
+            pause(20).await;
+            if bob.has_ended() {
+                bob = bob.back().await;
+            }
+            let id = bob.begin(command.clone());
+            receipt = bob.reply_or_end(&id).await;
         }
-        let (receipt, _) = insist(&mut bob, &command).await;
-        assert_eq!(receipt["seq"], round, "{receipt}");
+        assert_eq!(receipt.map(|receipt| receipt["seq"].clone()), Some(json!(round)));
         let mut came_back = 0;
         let mut next = Vec::new();
         for mut one in crowd {
-            if one.has_ended() {
+            if !one.hear_or_end("a", round).await {
                 one = one.back().await;
                 let cursor = one.cursor("a");
                 assert_eq!(one.join_with("a", json!({"since": cursor})).await["gap"], false);
+                one.hear("a", round).await;
                 came_back += 1;
             }
-            one.hear("a", round).await;
             next.push(one);
         }
         crowd = next;
-        assert!(came_back < 8, "the other worker's sessions live on");
+        // Later they may all have come back to the same worker.
+        assert!(round > 1 || came_back < 8, "the other worker's sessions live on");
         for one in &crowd {
             assert!(one.heard("a").into_keys().eq(1..=round), "{} missed something", one.user());
         }
     }
     let who = bob.ask(json!({"type": "who", "channel": "a"})).await;
     assert_eq!(who["count"], 8, "{who}");
+}
+
+async fn requests_that_meet_a_broken_worker_end_their_session_and_clients_come_back(stage: Stage) {
+    let site = stage.site_with(quick).await;
+    let mut crowd = Vec::new();
+    for n in 0..6 {
+        let mut one = site.guest(&format!("g{n}")).await;
+        one.join("a").await;
+        crowd.push(one);
+    }
+    let token = site.guest("bob").await.token().to_owned();
+    for round in 1..=3 {
+        site.faults.arm("longpoll.step");
+        struck(&site).await;
+        let mut bob = site.with_token("bob", &token).await;
+        assert_eq!(bob.publish("a", "some hear this, and some come back for it").await["seq"], round);
+        let mut came_back = 0;
+        for one in &mut crowd {
+            if !one.hear_or_end("a", round).await {
+                let again = std::mem::replace(one, site.stranger("nobody").await).back().await;
+                *one = again;
+                let cursor = one.cursor("a");
+                assert_eq!(one.join_with("a", json!({"since": cursor})).await["gap"], false);
+                one.hear("a", round).await;
+                came_back += 1;
+            }
+            assert!(one.heard("a").into_keys().eq(1..=round), "{} missed something", one.user());
+        }
+        assert!(came_back > 0, "nobody noticed");
+        assert!(round > 1 || came_back < 6, "the other worker's sessions live on");
+    }
+    let mut bob = site.with_token("bob", &token).await;
+    let who = bob.ask(json!({"type": "who", "channel": "a"})).await;
+    assert_eq!(who["count"], 6, "sessions that broke have left: {who}");
 }
 
 /// Breaks the registry at a place while a crowd talks and comes and goes.

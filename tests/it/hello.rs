@@ -21,11 +21,12 @@ scenarios! {
         guests_are_turned_away_where_guests_are_off,
         a_version_that_is_not_spoken_is_refused,
         a_hello_without_a_number_for_version_is_a_bad_frame,
-        anything_before_hello_is_unauthenticated,
         a_second_hello_is_a_conflict,
-        a_connection_without_hello_is_ended_in_time,
-        talking_without_hello_does_not_stay_the_end,
         a_token_is_refreshed_by_one_of_the_same_user;
+    websocket:
+        anything_before_hello_is_unauthenticated,
+        a_connection_without_hello_is_ended_in_time,
+        talking_without_hello_does_not_stay_the_end;
 }
 
 /// Whether a name is that of a guest with this wish.

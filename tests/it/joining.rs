@@ -23,6 +23,7 @@ scenarios! {
         a_visitor_hears_and_is_no_member,
         a_channel_that_is_not_there_is_not_found,
         no_channel_is_made_where_joining_makes_none,
+        several_joins_under_way_are_told_apart,
         a_guest_finds_no_direct_channel,
         a_session_may_subscribe_to_so_many_channels;
 }
@@ -231,6 +232,38 @@ async fn since_and_tail_exclude_each_other(stage: Stage) {
     let both = json!({"type": "join", "channel": "a", "since": {"epoch": epoch, "seq": 1}, "tail": 2});
     assert_eq!(ann.refused(both).await, "bad_frame");
     assert_eq!(ann.ask(json!({"type": "who", "channel": "a"})).await["count"], 1, "only bob");
+}
+
+async fn several_joins_under_way_are_told_apart(stage: Stage) {
+    let site = stage.site_with(|config| config.limits.channels_per_session = 3).await;
+    let (mut bob, _) = filled(&site, 30).await;
+    bob.join("b").await;
+    bob.publish_many("b", 9).await;
+    let mut ann = site.guest("ann").await;
+    for round in 0..10 {
+        let join = |channel: &str, tail: u64| json!({"type": "join", "channel": channel, "tail": tail});
+        // The reply that is due for each: `replay`, or the error's code.
+        let due = [
+            (join("a", 3), json!(3)),
+            (join("b", 4), json!(4)),
+            (join("a", 5), json!(5)),
+            (json!({"type": "join", "channel": "A"}), json!("bad_frame")),
+            (join("c", 0), json!(0)),
+            (join("d", 0), json!("too_large")),
+            (join("a", 7), json!(7)),
+            (json!({"type": "leave", "channel": "b"}), Value::Null),
+            (join("b", 2), json!(2)),
+            (json!({"type": "leave", "channel": "c", "only": "session"}), Value::Null),
+        ];
+        let ids: Vec<_> = due.iter().map(|(command, _)| ann.begin(command.clone())).collect();
+        for ((command, expected), id) in due.iter().zip(&ids) {
+            let reply = ann.reply(id).await;
+            let told = if reply["type"] == "error" { &reply["code"] } else { &reply["replay"] };
+            assert_eq!(told, expected, "round {round}: {command}: {reply}");
+        }
+        ann.hear("a", 30).await;
+        ann.hear("b", 9).await;
+    }
 }
 
 async fn a_visitor_hears_and_is_no_member(stage: Stage) {

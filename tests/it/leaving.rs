@@ -1,5 +1,7 @@
 //! `leave`, and who belongs to a channel: memberships, `who`, and what the others are told of it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{Client, DEADLINE, Site, Stage, pause};
@@ -176,7 +178,12 @@ async fn crowd(site: &Site, wishes: &[&str]) -> Vec<Client> {
 }
 
 async fn who_names_each_subscribed_user_once_in_order(stage: Stage) {
-    let site = stage.site().await;
+    let site = stage.site_with(|config| {
+        config.presence.heartbeat = Duration::from_millis(300);
+        config.presence.timeout = Duration::from_millis(1500);
+        config.presence.sweep = Duration::from_millis(50);
+    });
+    let site = site.await;
     let mut all = crowd(&site, &["zoe", "ann", "a-b", "a.b", "a_b", "0", "ann"]).await;
     let mut second = all[0].twin().await;
     second.join("a").await;

@@ -7,39 +7,44 @@ mod support;
 
 /// Makes tests of scenarios, which are `async fn(Stage)` in the same file.
 ///
-/// `everywhere` runs them on each engine over each transport; `once` on the memory engine, where the engine cannot
-/// matter; `websocket` likewise, for what only that transport has.
+/// `everywhere` runs them on each engine over each transport and over both by turns; `once` on the memory engine, where
+/// the engine cannot matter; `websocket` and `longpoll` likewise, for what only that transport has; and `alone` where
+/// the transport cannot matter either.
 macro_rules! scenarios {
     ($($how:ident: $($name:ident),+ $(,)?);+ $(;)?) => {
         $(scenarios!(@ $how $($name)+);)+
     };
     (@ everywhere $($name:ident)+) => {
-        mod memory_websocket {
-            $(#[test]
-            fn $name() {
-                crate::support::run(crate::support::Engine::Memory, crate::support::Transport::WebSocket, super::$name);
-            })+
-        }
-        mod sled_websocket {
-            $(#[test]
-            fn $name() {
-                crate::support::run(crate::support::Engine::Sled, crate::support::Transport::WebSocket, super::$name);
-            })+
-        }
+        scenarios!(@@ memory_websocket Memory WebSocket $($name)+);
+        scenarios!(@@ memory_longpoll Memory LongPoll $($name)+);
+        scenarios!(@@ memory_mixed Memory Mixed $($name)+);
+        scenarios!(@@ sled_websocket Sled WebSocket $($name)+);
+        scenarios!(@@ sled_longpoll Sled LongPoll $($name)+);
+        scenarios!(@@ sled_mixed Sled Mixed $($name)+);
     };
     (@ once $($name:ident)+) => {
-        mod once_websocket {
-            $(#[test]
-            fn $name() {
-                crate::support::run(crate::support::Engine::Memory, crate::support::Transport::WebSocket, super::$name);
-            })+
-        }
+        scenarios!(@@ once_websocket Memory WebSocket $($name)+);
+        scenarios!(@@ once_longpoll Memory LongPoll $($name)+);
+        scenarios!(@@ once_mixed Memory Mixed $($name)+);
     };
     (@ websocket $($name:ident)+) => {
-        mod websocket {
+        scenarios!(@@ websocket Memory WebSocket $($name)+);
+    };
+    (@ longpoll $($name:ident)+) => {
+        scenarios!(@@ longpoll Memory LongPoll $($name)+);
+    };
+    (@ mixed $($name:ident)+) => {
+        scenarios!(@@ mixed Memory Mixed $($name)+);
+    };
+    (@ alone $($name:ident)+) => {
+        scenarios!(@@ alone Memory WebSocket $($name)+);
+    };
+    (@@ $stage:ident $engine:ident $transport:ident $($name:ident)+) => {
+        mod $stage {
             $(#[test]
             fn $name() {
-                crate::support::run(crate::support::Engine::Memory, crate::support::Transport::WebSocket, super::$name);
+                use crate::support::{Engine, Transport, run};
+                run(Engine::$engine, Transport::$transport, super::$name);
             })+
         }
     };

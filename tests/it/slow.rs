@@ -42,7 +42,7 @@ async fn flood(who: &mut Client, count: usize) {
 async fn a_jammed_reader_is_cut_off_and_the_others_hear_everything_at_their_pace(stage: Stage) {
     let site = stage.site_with(tight).await;
     let (mut ann, mut bob) = (site.guest("ann").await, site.guest("bob").await);
-    let mut slow = Client::connect_with(site.transport, site.address, "slow", true).await.hello(json!({})).await;
+    let mut slow = site.narrow_guest("slow").await;
     let user = slow.user().to_owned();
     ann.join("a").await;
     slow.join("a").await;
@@ -83,11 +83,15 @@ async fn a_reader_that_was_too_slow_comes_back_and_misses_nothing(stage: Stage) 
         })
         .await;
     let mut bob = site.guest("bob").await;
-    let mut slow = Client::connect_with(site.transport, site.address, "slow", true).await.hello(json!({})).await;
+    let mut slow = site.narrow_guest("slow").await;
     slow.join("a").await;
+    let user = slow.user().to_owned();
+    bob.ask(json!({"type": "watch", "users": [user]})).await;
     for _ in 0..2 {
         slow.jam();
         flood(&mut bob, 1200).await;
+        // Over long-poll it is given some time to say what it has.
+        bob.event_where("presence", |event| event["state"] == "offline").await;
         slow.unjam();
         let end = slow.end().await;
         assert!(matches!(end, End::Closed(4001) | End::Gone(_)), "{end:?}");

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::end::End;
 use super::ledger::Ledger;
-use super::link::{Heard, Line, Order, Transport};
+use super::link::{Dial, Heard, Line, Order, Transport};
 use super::words::{done, merge, publish};
 
 /// How long anything may take that has to happen at all.
@@ -19,9 +19,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 /// One connected client.
 pub struct Client {
     pub(super) line: Line,
-    address: SocketAddr,
-    transport: Transport,
-    narrow: bool,
+    dial: Dial,
     name: String,
     welcome: Value,
     replies: HashMap<String, Value>,
@@ -36,19 +34,12 @@ pub struct Client {
 
 impl Client {
     /// Connects, and says nothing yet.
-    pub async fn connect(transport: Transport, address: SocketAddr, name: &str) -> Self {
-        Self::connect_with(transport, address, name, false).await
-    }
-
-    /// As [`Client::connect`]; with `narrow` its receive buffer is as small as can be.
-    pub async fn connect_with(transport: Transport, address: SocketAddr, name: &str, narrow: bool) -> Self {
-        let line = tokio::time::timeout(DEADLINE, transport.connect(address, narrow)).await;
+    pub async fn connect(dial: Dial, name: &str) -> Self {
+        let line = tokio::time::timeout(DEADLINE, dial.connect()).await;
         let line = line.map_err(|_| "no connection in time".to_owned()).and_then(|line| line);
         Self {
             line: line.unwrap_or_else(|why| panic!("{name}: {why}")),
-            address,
-            transport,
-            narrow,
+            dial,
             name: name.to_owned(),
             welcome: Value::Null,
             replies: HashMap::new(),
@@ -69,18 +60,20 @@ impl Client {
         self
     }
 
-    /// The same user on a connection of its own.
+    /// The same user with a session of its own; where transports are mixed, over the other one.
     pub async fn twin(&self) -> Self {
         let name = format!("{}'s other session", self.name);
-        let client = Self::connect(self.transport, self.address, &name).await;
+        let client = Self::connect(self.other_dial(), &name).await;
         client.hello(json!({"token": self.token()})).await
     }
 
-    /// Comes back over a new connection, with the token and all that it knows. The old connection is cut.
+    /// Comes back over a new connection, with the token and all that it knows; where transports are mixed, over the
+    /// other one. The old connection is cut.
     pub async fn back(self) -> Self {
-        let Self { line, address, transport, narrow, name, welcome, mut ledger, .. } = self;
+        let dial = self.other_dial();
+        let Self { line, name, welcome, mut ledger, .. } = self;
         drop(line);
-        let mut client = Self::connect_with(transport, address, &name, narrow).await;
+        let mut client = Self::connect(dial, &name).await;
         client.ledger.inherit(&std::mem::take(&mut ledger));
         client.hello(json!({"token": welcome["token"]})).await
     }
@@ -88,8 +81,17 @@ impl Client {
     /// Where it will connect to from now on: a server that was started again has another port.
     #[must_use]
     pub fn moved(mut self, address: SocketAddr) -> Self {
-        self.address = address;
+        self.dial.to = address;
         self
+    }
+
+    /// Over which transport it is connected.
+    pub fn way(&self) -> Transport {
+        self.dial.way()
+    }
+
+    fn other_dial(&self) -> Dial {
+        Dial { switches: self.dial.switches + 1, ..self.dial }
     }
 
     /// The `welcome` frame.
@@ -250,6 +252,17 @@ impl Client {
         while self.ledger.next(channel).is_none_or(|next| next <= seq) {
             self.step(until, || format!("{channel} was not heard up to {seq}")).await;
         }
+    }
+
+    /// Waits until everything in a channel up to `seq` has been heard, or the session has ended; says whether it was
+    /// heard.
+    pub async fn hear_or_end(&mut self, channel: &str, seq: u64) -> bool {
+        let until = Instant::now() + DEADLINE;
+        let heard = |client: &Self| client.ledger.next(channel).is_some_and(|next| next > seq);
+        while self.end.is_none() && !heard(self) {
+            self.step(until, || format!("{channel} was not heard up to {seq}, nor the end")).await;
+        }
+        heard(self)
     }
 
     /// Takes in whatever has come by now: a `ping` went there and back.

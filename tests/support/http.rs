@@ -1,12 +1,69 @@
-//! Plain HTTP requests, as few words as will do.
+//! Plain HTTP requests over connections that stay open, as few words as will do.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
 use super::client::DEADLINE;
 use super::link::tcp;
+
+/// For how long a connection that rests is used again: well below what the server keeps one for.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: &'static str,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+}
+
+impl Request {
+    /// `GET`
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::of("GET", path)
+    }
+
+    /// `DELETE`
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self::of("DELETE", path)
+    }
+
+    /// `POST`, with a body that is said to be JSON.
+    pub fn post(path: impl Into<String>, body: impl Into<String>) -> Self {
+        Self { body: Some(body.into()), ..Self::of("POST", path) }.with("Content-Type", "application/json")
+    }
+
+    /// Any method.
+    pub fn of(method: &'static str, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), headers: Vec::new(), body: None }
+    }
+
+    /// The same, with this header in place of one of its name.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn text(&self, to: SocketAddr) -> String {
+        let mut text = format!("{} {} HTTP/1.1\r\nHost: {to}\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            text.extend([name, ": ", value, "\r\n"]);
+        }
+        if let Some(body) = &self.body {
+            text.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
+        }
+        text.extend(["\r\n", self.body.as_deref().unwrap_or_default()]);
+        text
+    }
+}
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -24,29 +81,120 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// The body as JSON; null if it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+}
+
+/// A connection that carries one request after the other. Dropping it cuts the connection.
+pub struct Http {
+    to: SocketAddr,
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    used: Instant,
+}
+
+impl Http {
+    /// Connects. With `narrow` the receive buffer is as small as the system lets it be.
+    pub async fn open(to: SocketAddr, narrow: bool) -> Result<Self, String> {
+        let stream = tcp(to, narrow).await?;
+        Ok(Self { to, stream, buffer: Vec::new(), used: Instant::now() })
+    }
+
+    /// Connects, which has to work.
+    pub async fn connect(to: SocketAddr) -> Self {
+        Self::open(to, false).await.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Whether it was used so lately that the server has not put an end to it.
+    pub fn is_fresh(&self) -> bool {
+        self.used.elapsed() < FRESH
+    }
+
+    /// Sends a request.
+    pub async fn send(&mut self, request: &Request) -> Result<(), String> {
+        self.stream.write_all(request.text(self.to).as_bytes()).await.map_err(|why| format!("not sent: {why}"))
+    }
+
+    /// Reads an answer to its end.
+    pub async fn receive(&mut self) -> Result<Answer, String> {
+        loop {
+            if let Some((mut answer, start)) = head(&self.buffer) {
+                let length = answer.header("content-length").and_then(|length| length.parse().ok());
+                let end = start + length.unwrap_or(0);
+                if self.buffer.len() >= end {
+                    answer.body = String::from_utf8_lossy(&self.buffer[start..end]).into_owned();
+                    self.buffer.drain(..end);
+                    self.used = Instant::now();
+                    return Ok(answer);
+                }
+            }
+            if self.more().await? == 0 {
+                return Err("the connection ended within an answer".to_owned());
+            }
+        }
+    }
+
+    /// Asks, and takes as long as it takes.
+    pub async fn exchange(&mut self, request: &Request) -> Result<Answer, String> {
+        self.send(request).await?;
+        self.receive().await
+    }
+
+    /// Asks what has to be answered in time. If the answer says that it is the last one, the next request goes over a
+    /// new connection.
+    pub async fn ask(&mut self, request: Request) -> Answer {
+        let answer = timeout(DEADLINE, self.exchange(&request)).await;
+        let answer = answer.unwrap_or_else(|_| panic!("{request:?}: no answer within {DEADLINE:?}"));
+        let answer = answer.unwrap_or_else(|why| panic!("{request:?}: {why}"));
+        if answer.header("connection") == Some("close") {
+            *self = Self::connect(self.to).await;
+        }
+        answer
+    }
+
+    /// Reads the answer to a request that was sent, which has to come in time.
+    pub async fn answer(&mut self) -> Answer {
+        let answer = timeout(DEADLINE, self.receive()).await;
+        answer.unwrap_or_else(|_| panic!("no answer within {DEADLINE:?}")).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Reads so many bytes of what comes, and ends the connection. Returns what was read, which is less if the
+    /// connection ended before.
+    pub async fn first(mut self, bytes: usize) -> Vec<u8> {
+        while self.buffer.len() < bytes {
+            let read = timeout(DEADLINE, self.more()).await;
+            let read = read.unwrap_or_else(|_| panic!("nothing came within {DEADLINE:?}"));
+            if read.unwrap_or_default() == 0 {
+                break;
+            }
+        }
+        self.buffer.truncate(bytes);
+        self.buffer
+    }
+
+    async fn more(&mut self) -> Result<usize, String> {
+        self.stream.read_buf(&mut self.buffer).await.map_err(|why| why.to_string())
+    }
+}
+
+/// Asks over a connection of its own what has to be answered in time.
+pub async fn ask(to: SocketAddr, request: Request) -> Answer {
+    Http::connect(to).await.ask(request.with("Connection", "close")).await
 }
 
 /// Gets a page.
 pub async fn get(to: SocketAddr, path: &str) -> Answer {
-    get_with(to, path, &[]).await.unwrap_or_else(|why| panic!("GET {path}: {why}"))
+    ask(to, Request::get(path)).await
 }
 
 /// Gets a page with headers of one's own; says why if there was no answer.
 pub async fn get_with(to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
-    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        request.extend([name, ": ", value, "\r\n"]);
-    }
-    request.push_str("\r\n");
-    let exchange = async {
-        let mut stream = tcp(to, false).await?;
-        stream.write_all(request.as_bytes()).await.map_err(|why| why.to_string())?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.map_err(|why| why.to_string())?;
-        let (mut answer, length) = head(&bytes).ok_or("no answer")?;
-        answer.body = String::from_utf8_lossy(&bytes[length..]).into_owned();
-        Ok(answer)
-    };
+    let close = Request::get(path).with("Connection", "close");
+    let request = headers.iter().fold(close, |request, (name, value)| request.with(name, value));
+    let exchange = async { Http::open(to, false).await?.exchange(&request).await };
     timeout(DEADLINE, exchange).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 

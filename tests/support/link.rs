@@ -1,25 +1,42 @@
 //! The seam between scenarios and transports: a [`Link`] carries frames to the server and back.
 //!
-//! A transport is one implementation and one line in [`Transport::connect`]. A link hands every frame on once, in the
+//! A transport is one implementation and one line in [`Dial::connect`]. A link hands every frame on once, in the
 //! order in which a client of that transport may rely on: where a reply comes twice (long-poll's `joined`), it hands
 //! on the one that stands among the events, with the reply's `id`.
 
 use std::net::SocketAddr;
 
 use futures_util::future::BoxFuture;
-use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::{WebSocketStream, client_async};
+
+use super::longpoll::LongPoll;
+use super::websocket::WebSocket;
 
 /// The transports that scenarios run over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// `GET /v1/ws`
     WebSocket,
+    /// `POST /v1/sessions` and what follows it.
+    LongPoll,
+    /// The one and the other by turns, and a client that comes back does so over the other one.
+    Mixed,
+}
+
+/// How a client is to connect.
+#[derive(Clone, Copy, Debug)]
+pub struct Dial {
+    /// Over what.
+    pub transport: Transport,
+    /// Where to.
+    pub to: SocketAddr,
+    /// Which of its server's clients it is, from 0.
+    pub turn: usize,
+    /// How many times it has changed over to the other transport, where they are mixed.
+    pub switches: usize,
+    /// Whether its receive buffer is to be as small as the system lets it be.
+    pub narrow: bool,
 }
 
 /// What arrives over a link.
@@ -52,6 +69,8 @@ pub trait Link: Send {
     fn send(&mut self, frame: String) -> BoxFuture<'_, Result<(), String>>;
     /// The next thing that arrives. May be dropped while it waits, without loss.
     fn receive(&mut self) -> BoxFuture<'_, Heard>;
+    /// Whether what arrives is taken from now on; it is not received from meanwhile.
+    fn jam(&mut self, _jammed: bool) {}
     /// Closes as the transport has it, without a logout.
     fn close(&mut self) -> BoxFuture<'_, ()>;
 }
@@ -64,11 +83,21 @@ pub struct Line {
     pub heard: mpsc::UnboundedReceiver<Heard>,
 }
 
-impl Transport {
-    /// Opens a connection. With `narrow` its receive buffer is as small as the system lets it be.
-    pub async fn connect(self, to: SocketAddr, narrow: bool) -> Result<Line, String> {
-        let link: Box<dyn Link> = match self {
-            Self::WebSocket => Box::new(WebSocket::open(to, narrow).await?),
+impl Dial {
+    /// Over which transport this client connects.
+    pub fn way(&self) -> Transport {
+        match (self.transport, (self.turn + self.switches) % 2) {
+            (Transport::Mixed, 0) => Transport::WebSocket,
+            (Transport::Mixed, _) => Transport::LongPoll,
+            (same, _) => same,
+        }
+    }
+
+    /// Opens a connection.
+    pub async fn connect(self) -> Result<Line, String> {
+        let link: Box<dyn Link> = match self.way() {
+            Transport::WebSocket => Box::new(WebSocket::open(self.to, self.narrow).await?),
+            Transport::LongPoll | Transport::Mixed => Box::new(LongPoll::open(self).await?),
         };
         let (orders, inbox) = mpsc::unbounded_channel();
         let (outbox, heard) = mpsc::unbounded_channel();
@@ -89,8 +118,10 @@ async fn pump(
             order = orders.recv() => match order {
                 // What cannot be sent shows as the end of what is received.
                 Some(Order::Send(text)) => drop(link.send(text).await),
-                Some(Order::Jam) => reads = false,
-                Some(Order::Unjam) => reads = true,
+                Some(order @ (Order::Jam | Order::Unjam)) => {
+                    reads = matches!(order, Order::Unjam);
+                    link.jam(!reads);
+                }
                 Some(Order::Close) => link.close().await,
                 None => return,
             },
@@ -116,41 +147,4 @@ pub(super) async fn tcp(to: SocketAddr, narrow: bool) -> Result<TcpStream, Strin
         Ok(stream)
     };
     open.await.map_err(|why: std::io::Error| format!("cannot connect to {to}: {why}"))
-}
-
-struct WebSocket(WebSocketStream<TcpStream>);
-
-impl WebSocket {
-    async fn open(to: SocketAddr, narrow: bool) -> Result<Self, String> {
-        let stream = tcp(to, narrow).await?;
-        let done = client_async(format!("ws://{to}/v1/ws"), stream).await;
-        done.map(|(socket, _)| Self(socket)).map_err(|why| format!("no upgrade: {why}"))
-    }
-}
-
-impl Link for WebSocket {
-    fn send(&mut self, frame: String) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async move { self.0.send(Message::text(frame)).await.map_err(|why| why.to_string()) })
-    }
-
-    fn receive(&mut self) -> BoxFuture<'_, Heard> {
-        Box::pin(async move {
-            loop {
-                return match self.0.next().await {
-                    Some(Ok(Message::Text(text))) => Heard::Frame(text.to_string()),
-                    Some(Ok(Message::Close(frame))) => Heard::Closed(frame.map_or(1005, |frame| frame.code.into())),
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    Some(Ok(other)) => Heard::Gone(format!("neither text nor close: {other:?}")),
-                    Some(Err(why)) => Heard::Gone(why.to_string()),
-                    None => Heard::Gone("end of stream".to_owned()),
-                };
-            }
-        })
-    }
-
-    fn close(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            let _ = self.0.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).await;
-        })
-    }
 }

@@ -1,8 +1,10 @@
 //! A real server in this process: on a port of its own, started, stopped and started again on the same store.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use parlor::clock;
 use parlor::config::{Bind, Config};
@@ -14,9 +16,9 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
-use super::client::Client;
-use super::http::{Answer, get};
-use super::link::Transport;
+use super::client::{Client, DEADLINE};
+use super::http::{Answer, Request, ask, get};
+use super::link::{Dial, Transport};
 
 /// The engines that scenarios run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl Stage {
             address: ([127, 0, 0, 1], 0).into(),
             faults: Faults::default(),
             transport: self.transport,
+            turns: AtomicUsize::new(0),
             running: None,
             config,
             rows,
@@ -94,10 +97,10 @@ pub struct Site {
     pub address: SocketAddr,
     /// Where its actors can be made to panic.
     pub faults: Faults,
-    /// What its clients talk over.
-    pub transport: Transport,
+    transport: Transport,
     /// What it was started with.
     pub config: Config,
+    turns: AtomicUsize,
     running: Option<Running>,
     rows: Option<Arc<dyn Rows>>,
     _dir: TempDir,
@@ -108,8 +111,11 @@ impl Site {
     pub async fn start(&mut self) {
         let parts = Parts { faults: self.faults.clone(), rows: self.rows.clone() };
         let config = self.config.clone();
-        let started = spawn_blocking(move || Running::start(config, parts)).await.expect("starting panicked");
-        let running = started.unwrap_or_else(|why| panic!("the server did not start: {why}"));
+        let start = move || {
+            let parts = Parts { faults: parts.faults.clone(), rows: parts.rows.clone() };
+            Running::start(config.clone(), parts)
+        };
+        let running = spawn_blocking(move || insist("the server", start)).await.expect("starting panicked");
         self.address = running.address().expect("a TCP address");
         self.running = Some(running);
     }
@@ -132,11 +138,10 @@ impl Site {
     pub fn write_past(&self, channel: &str, ages: &[i64]) {
         assert!(self.running.is_none(), "the server is running");
         let probes = Probes::default();
-        let store = match &self.rows {
+        let store = insist("a store", || match &self.rows {
             Some(rows) => Store::on(Arc::clone(rows), &self.config.store, &probes),
             None => Store::open(&self.config.store, &probes),
-        };
-        let store = store.expect("a store");
+        });
         let log = store.log();
         let channel = ChannelName::stored(channel).expect("a channel's name");
         let now = clock::wall();
@@ -162,7 +167,19 @@ impl Site {
 
     /// A connection on which nothing has been said yet.
     pub async fn stranger(&self, name: &str) -> Client {
-        Client::connect(self.transport, self.address, name).await
+        Client::connect(self.dial(), name).await
+    }
+
+    /// A guest whose connection has a receive buffer as small as can be.
+    pub async fn narrow_guest(&self, name: &str) -> Client {
+        let dial = Dial { narrow: true, ..self.dial() };
+        Client::connect(dial, name).await.hello(json!({"guest": name})).await
+    }
+
+    /// How its next client connects.
+    fn dial(&self) -> Dial {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        Dial { transport: self.transport, to: self.address, turn, switches: 0, narrow: false }
     }
 
     /// A guest with this wished name, welcomed.
@@ -178,6 +195,26 @@ impl Site {
     /// Gets a page.
     pub async fn get(&self, path: &str) -> Answer {
         get(self.address, path).await
+    }
+
+    /// Asks over a connection of its own.
+    pub async fn ask(&self, request: Request) -> Answer {
+        ask(self.address, request).await
+    }
+}
+
+/// Opens something that has to open. Where a process lives on, sled's own threads may hold the files of a store that
+/// was closed for a moment longer.
+fn insist<T, E: Display>(what: &str, mut open: impl FnMut() -> Result<T, E>) -> T {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        match open() {
+            Ok(opened) => return opened,
+            Err(why) if why.to_string().contains("acquire lock") && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(why) => panic!("{what} did not open: {why}"),
+        }
     }
 }
 

@@ -4,16 +4,19 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Client, DEADLINE, Transport};
+use super::client::{Client, DEADLINE};
+use super::link::{Dial, Transport};
 
 /// A running server.
 pub struct Process {
     child: Child,
+    turns: AtomicUsize,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -40,7 +43,12 @@ fn command(dir: &Path, settings: &[(&str, &str)]) -> Command {
 impl Process {
     /// Starts a server that has to come up.
     pub fn start(dir: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = command(dir, settings).stderr(Stdio::inherit()).spawn().expect("the binary starts");
+        Self::start_logging(dir, settings, Stdio::inherit())
+    }
+
+    /// Starts a server that has to come up, and writes its log there.
+    pub fn start_logging(dir: &Path, settings: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
+        let mut child = command(dir, settings).stderr(log).spawn().expect("the binary starts");
         let stdout = child.stdout.take().expect("stdout is piped");
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
@@ -51,7 +59,7 @@ impl Process {
             }
         });
         let address = told.recv_timeout(DEADLINE).expect("the server says where it listens").expect("an address");
-        Self { child, address }
+        Self { child, turns: AtomicUsize::new(0), address }
     }
 
     /// Starts a server that has to refuse; returns its exit code and what it said.
@@ -63,11 +71,18 @@ impl Process {
         (status.code(), said)
     }
 
-    /// A client of it, as this guest if a token is given.
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A client of it, over one transport and the other by turns; as this guest if a token is given.
     pub async fn client(&self, name: &str, token: Option<&str>) -> Client {
         let hello =
             token.map_or_else(|| serde_json::json!({"guest": name}), |token| serde_json::json!({"token": token}));
-        Client::connect(Transport::WebSocket, self.address, name).await.hello(hello).await
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        let dial = Dial { transport: Transport::Mixed, to: self.address, turn, switches: 0, narrow: false };
+        Client::connect(dial, name).await.hello(hello).await
     }
 
     /// Sends a signal.
@@ -108,9 +123,4 @@ fn await_end(child: &mut Child) -> ExitStatus {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// Runs a test on a runtime of its own.
-pub fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test);
 }
