@@ -1,4 +1,5 @@
-//! The real process, killed: what was acknowledged is there after a kill -9, and signals end it as they should.
+//! The real process: what was acknowledged is there after a kill -9, signals end it as they should, its log keeps
+//! secrets, and ten thousand wait at it.
 //!
 //! `PARLOR_CRASH_ROUNDS` makes the kill loop longer, `PARLOR_CRASH_SEED` repeats one.
 
@@ -6,11 +7,29 @@
 #[allow(dead_code, unused_imports, reason = "shared with the other integration binary, which uses more of it")]
 mod support;
 
+mod crowd;
 mod interval;
 mod kill;
+mod polls;
 mod signals;
+
+use std::sync::{PoisonError, RwLock};
+
+/// Held by tests that may run beside others, and taken by one that leaves no room for them.
+static ROOM: RwLock<()> = RwLock::new(());
 
 /// Runs a test on a runtime of its own.
 fn run(test: impl Future<Output = ()>) {
+    let _shared = ROOM.read().unwrap_or_else(PoisonError::into_inner);
+    block_on(test);
+}
+
+/// Runs a test while no other runs here.
+fn run_alone(test: impl Future<Output = ()>) {
+    let _alone = ROOM.write().unwrap_or_else(PoisonError::into_inner);
+    block_on(test);
+}
+
+fn block_on(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test);
 }
