@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::program::Program;
-use crate::support::{Client, Transport, eventually, get, publish};
+use crate::support::{Client, Dial, Transport, eventually, get, publish};
 
 /// Publishes that one client has under way.
 const UNDER_WAY: usize = 16;
@@ -23,7 +23,7 @@ fn start(dir: &Path, options: &[&str]) -> Program {
 
 async fn guest(server: &mut Program, name: &str) -> Client {
     let address = server.address().await;
-    Client::connect(Transport::WebSocket, address, name).await.hello(json!({"guest": name})).await
+    Client::connect(Dial::over(Transport::WebSocket, address), name).await.hello(json!({"guest": name})).await
 }
 
 /// Publishes as fast as it can until the connection ends, says so with every receipt, and returns the places by key.
@@ -75,7 +75,7 @@ async fn what_was_acknowledged_survives_a_kill() {
         let mut publishing = Vec::new();
         for n in 0..3 {
             let name = format!("p{n}");
-            let client = Client::connect(Transport::WebSocket, address, &name).await;
+            let client = Client::connect(Dial::over(Transport::WebSocket, address), &name).await;
             let mut client = client.hello(json!({"guest": name})).await;
             client.join_with("lobby", json!({"tail": 0})).await;
             publishing.push(tokio::spawn(publish_on(client, format!("{round}-{name}"), told.clone())));
@@ -109,7 +109,8 @@ async fn a_write_that_breaks_off_is_told_as_unknown_and_the_engine_comes_back() 
     command.arg(crate::program::path("engine")).arg(dir.path()).arg("0");
     let mut server = Program::run("engine", command, &SETTINGS);
     let address = server.address().await;
-    let mut ann = Client::connect(Transport::WebSocket, address, "ann").await.hello(json!({"guest": "ann"})).await;
+    let mut ann =
+        Client::connect(Dial::over(Transport::WebSocket, address), "ann").await.hello(json!({"guest": "ann"})).await;
     ann.join("lobby").await;
     ann.publish_with("lobby", "before", json!({"key": "k1"})).await;
 

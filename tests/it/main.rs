@@ -64,6 +64,7 @@ mod presence;
 mod publishing;
 mod reading;
 mod requests;
+mod rest;
 mod resume;
 mod rooms;
 mod silence;

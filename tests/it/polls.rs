@@ -190,7 +190,6 @@ async fn after_and_wait_have_to_be_numbers(stage: Stage) {
         "?after=0&wait=x",
         "?after=0&wait=-1",
         "?after=0&wait=nan",
-        "?after=0&wait=inf",
         "?after=0&wait=0&wait=0",
     ] {
         let request = Request::get(ann.path(&format!("/events{query}")));

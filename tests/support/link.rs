@@ -84,6 +84,11 @@ pub struct Line {
 }
 
 impl Dial {
+    /// The first client of its server, over this transport.
+    pub fn over(transport: Transport, to: SocketAddr) -> Self {
+        Self { transport, to, turn: 0, switches: 0, narrow: false }
+    }
+
     /// Over which transport this client connects.
     pub fn way(&self) -> Transport {
         match (self.transport, (self.turn + self.switches) % 2) {

@@ -179,7 +179,7 @@ impl Site {
     /// How its next client connects.
     fn dial(&self) -> Dial {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        Dial { transport: self.transport, to: self.address, turn, switches: 0, narrow: false }
+        Dial { turn, ..Dial::over(self.transport, self.address) }
     }
 
     /// A guest with this wished name, welcomed.
