@@ -184,6 +184,7 @@ async fn activity_is_told_where_a_member_does_not_subscribe(stage: Stage) {
     pause(1000).await;
     bob.publish("a", "again").await;
     assert_eq!(ann.event("activity").await["head"], 2);
+    assert_eq!(second.event("activity").await["head"], 2);
     ann.ask(json!({"type": "leave", "channel": "a"})).await;
     second.forget().await;
     pause(1000).await;

@@ -34,10 +34,15 @@ fn keyed(n: usize) -> Value {
 
 /// Waits until `/readyz` answers with this status.
 async fn ready(site: &Site, status: u16) {
-    crate::support::eventually(&format!("/readyz answers {status}"), async || {
-        site.get("/readyz").await.status == status
-    })
-    .await;
+    let begun = tokio::time::Instant::now();
+    loop {
+        let answer = site.get("/readyz").await;
+        if answer.status == status {
+            return;
+        }
+        assert!(begun.elapsed() < DEADLINE, "expected {status} from /readyz, got {}: {}", answer.status, answer.body);
+        pause(10).await;
+    }
 }
 
 /// Publishes with a key until it is receipted.

@@ -38,6 +38,16 @@ impl Client {
         }
     }
 
+    /// Waits for the end that a stopping server brings, which is 1001. A client of long-poll that is not at its poll in
+    /// that moment, because events keep coming, may find nobody there any more when it is.
+    pub async fn is_drained(&mut self) {
+        match self.end().await {
+            End::Closed(1001) => {}
+            End::Gone(_) if self.way() == Transport::LongPoll => {}
+            end => self.fail(&format!("expected close code 1001, got {end:?}")),
+        }
+    }
+
     /// Waits for the end, which has to come with this close code after an `error` that names it and has this code.
     ///
     /// Over long-poll a hello is refused by an answer that no close follows, and whoever comes for the events of a
