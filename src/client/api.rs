@@ -202,7 +202,7 @@ impl Client {
 
     /// The token that brings the same user back. Keep it secret.
     pub fn token(&self) -> Option<String> {
-        self.shared.token.lock().clone()
+        self.shared.token.lock().as_ref().map(|token| token.0.clone())
     }
 
     /// Who the client is, once it was welcomed.

@@ -9,20 +9,21 @@ use tokio::sync::{mpsc, watch};
 
 use super::error::Error;
 use super::event::{Event, State};
+use super::options::Hidden;
 use crate::model::{Cursor, UserName};
 
 /// What the parts of a client have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub state: watch::Sender<State>,
-    pub token: Mutex<Option<String>>,
+    pub token: Mutex<Option<Hidden>>,
     pub user: Mutex<Option<UserName>>,
     /// What the application has taken of each channel.
     pub had: Mutex<BTreeMap<String, Cursor>>,
 }
 
 impl Shared {
-    pub fn new(token: Option<String>, had: BTreeMap<String, Cursor>) -> Self {
+    pub fn new(token: Option<Hidden>, had: BTreeMap<String, Cursor>) -> Self {
         Self {
             state: watch::Sender::new(State::Disconnected),
             token: Mutex::new(token),

@@ -11,6 +11,7 @@ use super::event::{Event, Joined, Message, Presence, State, time};
 use super::frames::{self, Frame, Page, Welcome};
 use super::line::{Answer, Down, Effect, Goodbye, Line, Stage};
 use super::machine::Machine;
+use super::options::Hidden;
 use super::track::Now;
 use crate::model::{ChannelName, UserName};
 
@@ -92,7 +93,7 @@ impl Machine {
         self.backoff.welcomed(now.at, over);
         self.limits = welcome.limits;
         self.token.welcomed(now.at, welcome.now, welcome.expires_at);
-        self.identity.token = Some(welcome.token);
+        self.identity.token = Some(Hidden(welcome.token));
         self.identity.user = UserName::parse(&welcome.user).ok();
         self.name_direct_channels();
         self.watches.renew();

@@ -186,7 +186,10 @@ impl Machine {
         line.stage = Stage::Greeting(until);
         let over = line.over;
         let Identity { token, guest, client, .. } = &self.identity;
-        self.effects.push(Effect::Say(conn, frames::hello(id, token.as_deref(), guest.as_deref(), client)));
+        self.effects.push(Effect::Say(
+            conn,
+            frames::hello(id, token.as_ref().map(|token| token.0.as_str()), guest.as_deref(), client),
+        ));
         if self.line.as_ref().is_some_and(|line| line.conn == conn) {
             self.turn(State::Greeting(over));
         }
@@ -323,7 +326,7 @@ impl Machine {
             }
         }
         if self.token.is_due(now.at) {
-            let token = self.identity.token.clone();
+            let token = self.identity.token.as_ref().map(|token| token.0.clone());
             self.ask(now, json!({"type": "refresh", "token": token}), What::Refresh);
         }
         if self.probe_at.take_if(|at| *at <= now.at).is_some() {

@@ -1,6 +1,7 @@
 //! How a client is set up. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use crate::model::Cursor;
@@ -46,11 +47,21 @@ pub enum Start {
     Since(Cursor),
 }
 
+/// A text that is not shown, so that it cannot slip into a log.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
 /// How a client is set up: where to, who as, and its bounds.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(super) url: String,
-    pub(super) token: Option<String>,
+    pub(super) token: Option<Hidden>,
     pub(super) guest: Option<String>,
     pub(super) client: String,
     pub(super) choice: Choice,
@@ -118,7 +129,7 @@ impl Options {
     /// Comes as the user whose token this is.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(token.into());
+        self.token = Some(Hidden(token.into()));
         self
     }
 
@@ -203,5 +214,15 @@ impl Options {
     pub fn poll_wait(mut self, wait: Duration) -> Self {
         self.poll_wait = wait;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_not_shown() {
+        assert!(!format!("{:?}", Options::new("http://e.org").token("g1.secret")).contains("secret"));
     }
 }

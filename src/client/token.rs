@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::options::Hidden;
 use crate::model::{Moment, UserName, Wall};
 
 /// Who the client is.
 #[derive(Debug)]
 pub(super) struct Identity {
-    pub token: Option<String>,
+    pub token: Option<Hidden>,
     pub guest: Option<String>,
     pub client: String,
     pub user: Option<UserName>,
