@@ -1,7 +1,8 @@
 //! The client library against real servers, over networks that break: a server in this process, a proxy that cuts
 //! connections and refuses upgrades, and a long-poll front that loses answers.
 
-/// Makes tests of scenarios, which are `async fn(Over)` in the same file, over each transport.
+/// Makes tests of scenarios, which are `async fn(Over)` in the same file, over each transport. Where the server speaks
+/// long-poll itself, that is one more line: `scenarios!(@ long_poll LongPoll $($name)+);`
 macro_rules! scenarios {
     ($($name:ident),+ $(,)?) => {
         scenarios!(@ websocket WebSocket $($name)+);
