@@ -25,8 +25,8 @@ struct Request<T> {
 
 #[derive(Debug)]
 enum Slot {
-    /// The command, as it came.
-    Open(ByteString),
+    /// Its command has this id. The command itself would keep the whole request's body in memory.
+    Open(Option<String>),
     Filled(Settled),
 }
 
@@ -47,7 +47,7 @@ impl<T> Slots<T> {
         let first = self.next;
         let left = commands.len();
         self.next += left as u64;
-        let answers = commands.iter().cloned().map(Slot::Open).collect();
+        let answers = commands.iter().map(|text| Slot::Open(id(text))).collect();
         self.open.push_back(Request { first, answers, left, tell });
         Ok(first)
     }
@@ -83,8 +83,8 @@ impl<T> Slots<T> {
         let finish = |request: Request<T>| {
             let answers = (request.first..).zip(request.answers).map(|(slot, answer)| match answer {
                 Slot::Filled(settled) => settled,
-                Slot::Open(text) => {
-                    let frame = problem.frame(id(&text).as_deref());
+                Slot::Open(id) => {
+                    let frame = problem.frame(id.as_deref());
                     Settled { slot, frame, problem: Some(Box::new(problem.clone())) }
                 }
             });
