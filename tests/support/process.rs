@@ -13,9 +13,21 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::client::{Client, DEADLINE};
 use super::link::{Dial, Transport};
 
+/// A child that does not outlive the test.
+struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // One that has ended and was waited for is nobody's any more, and `kill` knows it.
+        if self.0.kill().is_ok() {
+            let _ = self.0.wait();
+        }
+    }
+}
+
 /// A running server.
 pub struct Process {
-    child: Child,
+    child: Held,
     turns: AtomicUsize,
     /// Where it listens.
     pub address: SocketAddr,
@@ -48,8 +60,8 @@ impl Process {
 
     /// Starts a server that has to come up, and writes its log there.
     pub fn start_logging(dir: &Path, settings: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
-        let mut child = command(dir, settings).stderr(log).spawn().expect("the binary starts");
-        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut child = Held(command(dir, settings).stderr(log).spawn().expect("the binary starts"));
+        let stdout = child.0.stdout.take().expect("stdout is piped");
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -73,7 +85,7 @@ impl Process {
 
     /// The process's number.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// A client of it, over one transport and the other by turns; as this guest if a token is given.
@@ -87,19 +99,19 @@ impl Process {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+        kill_process(Pid::from_child(&self.child.0), signal).expect("the process is there");
     }
 
     /// kill -9, and the end of it.
     pub fn kill(mut self) {
-        self.child.kill().expect("the process is there");
-        self.child.wait().expect("it ends");
+        self.child.0.kill().expect("the process is there");
+        self.child.0.wait().expect("it ends");
     }
 
     /// Waits for the end.
     pub async fn end(mut self) -> (ExitStatus, Duration) {
         let begun = Instant::now();
-        let status = tokio::task::spawn_blocking(move || await_end(&mut self.child)).await.expect("waiting works");
+        let status = tokio::task::spawn_blocking(move || await_end(&mut self.child.0)).await.expect("waiting works");
         (status, begun.elapsed())
     }
 
