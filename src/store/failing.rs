@@ -209,7 +209,7 @@ impl Rows for Failing {
             return Err(state.fail("a reopening"));
         }
         // What was closed in order has lost nothing; the shim keeps the engine below open.
-        if state.broken {
+        if state.broken && !state.undo.is_empty() {
             self.lose(&mut state)?;
         }
         self.below.reopen()?;

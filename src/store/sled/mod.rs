@@ -9,6 +9,7 @@ use std::fs::File;
 use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -29,6 +30,9 @@ struct Open {
     /// The same file that sled writes to, to sync it.
     file: File,
 }
+
+/// How many times it is tried to open what was just closed, with 5 ms between.
+const PATIENCE: usize = 400;
 
 /// Rows in a sled tree in a directory of its own, which is locked against other processes.
 pub struct SledRows {
@@ -97,10 +101,24 @@ fn io(error: std::io::Error) -> EngineError {
     EngineError::Failed(error.to_string())
 }
 
+/// Opens sled in a directory that is locked by us. sled's own threads may hold the files of a handle that was dropped
+/// for a moment longer; they are waited for.
+fn open_locked(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
+    for _ in 0..PATIENCE {
+        match config.open() {
+            Err(::sled::Error::Io(why)) if why.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+    config.open()
+}
+
 fn open_tree(dir: &Dir, cache: u64) -> Result<Open, EngineError> {
     caught(|| {
         let config = ::sled::Config::new().path(dir.tree()).cache_capacity(cache).segment_size(SEGMENT);
-        let tree = config.open().map_err(error)?;
+        let tree = open_locked(&config).map_err(error)?;
         let file = File::open(dir.data()).map_err(io)?;
         // The names of what sled just made have to last too.
         File::open(dir.tree()).and_then(|names| names.sync_all()).map_err(io)?;

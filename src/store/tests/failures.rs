@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use proptest::prelude::*;
 
 use super::super::conformance::{append, batch, create, write};
+use super::super::rows::Batch;
 use super::super::{
     AppendError, ChannelLog, Failing, Fault, Head, Health, MemoryRows, MetaOp, Rows, SledRows, Store, Trouble,
 };
@@ -198,4 +199,22 @@ proptest! {
         let home = tempfile::tempdir().unwrap();
         survive(Arc::new(SledRows::open(home.path(), 8 << 20).unwrap()), steps);
     }
+}
+
+#[test]
+fn an_engine_on_disk_is_open_again_while_its_last_handle_is_let_go() {
+    let reopen = |n: u8| {
+        let dir = tempfile::tempdir().unwrap();
+        let rows = SledRows::open(&dir.path().join("data"), 1 << 20).unwrap();
+        for round in 0..25u8 {
+            let mut batch = Batch::default();
+            batch.put(vec![n, round], vec![round; 3000]);
+            rows.apply(&batch).unwrap();
+            rows.sync().unwrap();
+            rows.reopen().unwrap();
+            assert!(rows.get(&[n, round]).unwrap().is_some());
+        }
+    };
+    // Several at once, so that sled's threads are kept waiting now and then.
+    std::thread::scope(|scope| (0..4).for_each(|n| drop(scope.spawn(move || reopen(n)))));
 }
