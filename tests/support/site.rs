@@ -1,10 +1,9 @@
 //! A real server in this process: on a port of its own, started, stopped and started again on the same store.
 
-use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parlor::clock;
 use parlor::config::{Bind, Config};
@@ -16,7 +15,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
-use super::client::{Client, DEADLINE};
+use super::client::Client;
 use super::http::{Answer, Request, ask, get};
 use super::link::{Dial, Transport};
 
@@ -111,11 +110,8 @@ impl Site {
     pub async fn start(&mut self) {
         let parts = Parts { faults: self.faults.clone(), rows: self.rows.clone() };
         let config = self.config.clone();
-        let start = move || {
-            let parts = Parts { faults: parts.faults.clone(), rows: parts.rows.clone() };
-            Running::start(config.clone(), parts)
-        };
-        let running = spawn_blocking(move || insist("the server", start)).await.expect("starting panicked");
+        let started = spawn_blocking(move || Running::start(config, parts)).await.expect("starting panicked");
+        let running = started.unwrap_or_else(|why| panic!("the server did not start: {why}"));
         self.address = running.address().expect("a TCP address");
         self.running = Some(running);
     }
@@ -138,10 +134,11 @@ impl Site {
     pub fn write_past(&self, channel: &str, ages: &[i64]) {
         assert!(self.running.is_none(), "the server is running");
         let probes = Probes::default();
-        let store = insist("a store", || match &self.rows {
+        let store = match &self.rows {
             Some(rows) => Store::on(Arc::clone(rows), &self.config.store, &probes),
             None => Store::open(&self.config.store, &probes),
-        });
+        };
+        let store = store.expect("a store");
         let log = store.log();
         let channel = ChannelName::stored(channel).expect("a channel's name");
         let now = clock::wall();
@@ -200,21 +197,6 @@ impl Site {
     /// Asks over a connection of its own.
     pub async fn ask(&self, request: Request) -> Answer {
         ask(self.address, request).await
-    }
-}
-
-/// Opens something that has to open. Where a process lives on, sled's own threads may hold the files of a store that
-/// was closed for a moment longer.
-fn insist<T, E: Display>(what: &str, mut open: impl FnMut() -> Result<T, E>) -> T {
-    let until = Instant::now() + DEADLINE;
-    loop {
-        match open() {
-            Ok(opened) => return opened,
-            Err(why) if why.to_string().contains("acquire lock") && Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(why) => panic!("{what} did not open: {why}"),
-        }
     }
 }
 
