@@ -11,3 +11,5 @@ mod embed;
 mod engine;
 mod journal;
 mod program;
+mod terminal;
+mod tty;
