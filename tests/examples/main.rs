@@ -7,6 +7,7 @@
 #[allow(dead_code, unused_imports, reason = "shared with the other integration binaries, which use more of it")]
 mod support;
 
+mod bot;
 mod embed;
 mod engine;
 mod journal;
