@@ -31,7 +31,6 @@ fn where_upgrades_are_refused_long_poll_is_used_until_they_are_not() {
         while house.proxy.refused() < 3 {
             say(&ann, &mut hears).await;
         }
-        house.proxy.lead_upgrades_to(house.address());
         house.proxy.refuse_upgrades(false);
         while ann.state() != State::Online(Transport::WebSocket) {
             say(&ann, &mut hears).await;
@@ -57,7 +56,7 @@ fn where_upgrades_are_refused_long_poll_is_used_until_they_are_not() {
 #[test]
 fn a_fixed_transport_does_not_fall_back() {
     crate::run(async {
-        let house = House::new(Over::Front).await;
+        let house = House::new(Over::LongPoll).await;
         house.proxy.refuse_upgrades(true);
         let options = house.options().transport(Choice::Only(Transport::WebSocket));
         let (_ann, events) = Client::start(options.guest("ann")).expect("a client");

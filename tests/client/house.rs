@@ -1,6 +1,5 @@
 //! A server in this process whose store outlives it, and clients of it, which come through a proxy.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +18,8 @@ use crate::proxy::Proxy;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
     WebSocket,
-    /// Long-poll, as the server itself speaks it.
     LongPoll,
-    /// Long-poll, by the front in these tests.
+    /// Long-poll through a front, which counts and breaks requests.
     Front,
 }
 
@@ -29,7 +27,7 @@ pub enum Over {
 pub struct House {
     pub config: Config,
     pub proxy: Proxy,
-    /// The front, where there is one; it stays while the server comes and goes.
+    /// The front between proxy and server, where there is one. Upgrades go past it.
     pub front: Option<Front>,
     over: Over,
     rows: Arc<dyn Rows>,
@@ -80,14 +78,12 @@ impl House {
         let address = running.address().expect("a TCP address");
         self.running = Some(running);
         match &self.front {
-            Some(front) => front.lead_to(address),
+            Some(front) => {
+                front.lead_to(address);
+                self.proxy.lead_upgrades_to(address);
+            }
             None => self.proxy.lead_to(address),
         }
-    }
-
-    /// Where the server itself listens.
-    pub fn address(&self) -> SocketAddr {
-        self.running.as_ref().and_then(Running::address).expect("a running server")
     }
 
     /// Drains it, and waits for its end.

@@ -1,4 +1,4 @@
-//! The long-poll wire when answers are lost, sessions are gone, and requests are put off.
+//! The server's long-poll when requests and answers are lost, sessions are gone, and requests are put off.
 
 use parlor::client::{Client, Code, Event, Start, State, Transport};
 use serde_json::{Value, json};
@@ -125,13 +125,14 @@ fn a_session_that_is_gone_is_opened_anew_and_one_that_was_ended_for_good_is_not(
     crate::run(async {
         let (house, ann, mut hears) = start().await;
         let front = house.front.as_ref().expect("a front");
-        front.forget();
-        go_on(&ann, &mut hears, 10).await;
-        front.break_next(On::Poll, &[Fault::Answer(404, error("not_found", Some(4001)))]);
-        while !front.is_done() {
-            go_on(&ann, &mut hears, 10).await;
+        for (on, close) in [(On::Commands, None), (On::Poll, None), (On::Poll, Some(4001))] {
+            let before = connections(&hears);
+            front.break_next(on, &[Fault::Answer(404, error("not_found", close))]);
+            while connections(&hears) == before {
+                go_on(&ann, &mut hears, 10).await;
+            }
+            assert!(front.is_done());
         }
-        go_on(&ann, &mut hears, 10).await;
         front.break_next(On::Poll, &[Fault::Answer(404, error("not_found", Some(4501)))]);
         let State::Refused(fault) = hears.until_state(State::is_over).await else { panic!("expected to be refused") };
         assert_eq!((fault.code, fault.close), (Code::Forbidden, Some(4501)));
@@ -144,11 +145,10 @@ fn events_that_were_acknowledged_and_never_came_are_heard_over_a_new_session() {
         let (house, ann, mut hears) = start().await;
         let front = house.front.as_ref().expect("a front");
         front.break_next(On::Poll, &[Fault::Acknowledge]);
-        while !front.is_done() || connections(&hears) < 2 {
-            go_on(&ann, &mut hears, 10).await;
-            front.break_next(On::Poll, &[Fault::Acknowledge]);
+        while connections(&hears) < 2 {
             go_on(&ann, &mut hears, 10).await;
         }
+        assert!(front.is_done());
     });
 }
 

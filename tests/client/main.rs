@@ -1,13 +1,12 @@
 //! The client library against real servers, over networks that break: a server in this process, a proxy that cuts
-//! connections and refuses upgrades, and a long-poll front that loses answers.
+//! connections and refuses upgrades, and, where long-poll itself is to break, a front between the two that loses requests
+//! and answers and puts others in their place.
 
-/// Makes tests of scenarios, which are `async fn(Over)` in the same file, over each transport. Where the server speaks
-/// long-poll itself, that is one more line: `scenarios!(@ long_poll LongPoll $($name)+);`
+/// Makes tests of scenarios, which are `async fn(Over)` in the same file, over each transport.
 macro_rules! scenarios {
     ($($name:ident),+ $(,)?) => {
         scenarios!(@ websocket WebSocket $($name)+);
         scenarios!(@ long_poll LongPoll $($name)+);
-        scenarios!(@ long_poll_front Front $($name)+);
     };
     (@ $module:ident $over:ident $($name:ident)+) => {
         mod $module {
