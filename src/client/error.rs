@@ -2,67 +2,19 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as ValueError;
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-/// The error codes of the protocol, section 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Code {
-    /// Not a frame by the protocol's grammar.
-    BadFrame,
-    /// A command that the server does not know.
-    UnknownType,
-    /// A version that the server does not speak.
-    VersionUnsupported,
-    /// A token that is not good.
-    Unauthenticated,
-    /// Known, but not allowed.
-    Forbidden,
-    /// Not there, or not for this user to see.
-    NotFound,
-    /// Neither subscribed nor a member.
-    NotJoined,
-    /// Above a limit of size or number.
-    TooLarge,
-    /// Too fast.
-    RateLimited,
-    /// Too much at once.
-    Overloaded,
-    /// At odds with what is there.
-    Conflict,
-    /// Cannot be done now.
-    Unavailable,
-    /// The server broke.
-    Internal,
-    /// One that this client does not know.
-    #[serde(other)]
-    Other,
-}
-
-impl Code {
-    /// Whether the same thing may work later.
-    pub(super) fn passes(self) -> bool {
-        matches!(self, Self::RateLimited | Self::Overloaded | Self::Unavailable | Self::Internal)
-    }
-
-    /// Whether it leaves open what became of a publish.
-    pub(super) fn leaves_open(self) -> bool {
-        matches!(self, Self::Unavailable | Self::Internal)
-    }
-
-    /// Whether a `hello` that got it should not be said again as it is.
-    pub(super) fn refuses_hello(self) -> bool {
-        matches!(self, Self::Unauthenticated | Self::Forbidden | Self::VersionUnsupported | Self::BadFrame)
-    }
-}
+use super::Code;
 
 /// An `error` frame: what the server said was wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Fault {
-    /// What sort.
-    pub code: Code,
+    /// What sort; none if it is one that this client does not know.
+    #[serde(deserialize_with = "known")]
+    pub code: Option<Code>,
     /// For people.
     #[serde(default)]
     pub message: String,
@@ -72,16 +24,42 @@ pub struct Fault {
     pub close: Option<u16>,
 }
 
+/// The code, if it is known: servers of later versions may have more.
+fn known<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Code>, D::Error> {
+    let name = String::deserialize(input)?;
+    let code: Result<Code, ValueError> = Code::deserialize(name.into_deserializer());
+    Ok(code.ok())
+}
+
 impl Fault {
     /// A fault of this sort, without more.
-    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after_ms: None, close: None }
+    pub(super) fn new(code: impl Into<Option<Code>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), retry_after_ms: None, close: None }
+    }
+
+    /// Whether the same thing may work later.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self.code, Some(Code::RateLimited | Code::Overloaded | Code::Unavailable | Code::Internal))
+    }
+
+    /// Whether it leaves open what became of a publish.
+    pub(super) fn leaves_open(&self) -> bool {
+        matches!(self.code, Some(Code::Unavailable | Code::Internal))
+    }
+
+    /// Whether a `hello` that got it should not be said again as it is.
+    pub(super) fn refuses_hello(&self) -> bool {
+        let codes = [Code::Unauthenticated, Code::Forbidden, Code::VersionUnsupported, Code::BadFrame];
+        self.code.is_some_and(|code| codes.contains(&code))
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.code, self.message)
+        match self.code {
+            Some(code) => write!(f, "{code:?}: {}", self.message),
+            None => write!(f, "Unknown: {}", self.message),
+        }
     }
 }
 
@@ -135,8 +113,8 @@ mod tests {
     #[test]
     fn an_error_code_of_a_later_server_is_taken_as_the_general_case() {
         let fault: Fault = serde_json::from_str(r#"{"type":"error","code":"melted","message":"x","new":1}"#).unwrap();
-        assert_eq!(fault, Fault::new(Code::Other, "x"));
+        assert_eq!(fault, Fault::new(None, "x"));
         let fault: Fault = serde_json::from_str(r#"{"code":"not_found","close":4500}"#).unwrap();
-        assert_eq!((fault.code, fault.close), (Code::NotFound, Some(4500)));
+        assert_eq!((fault.code, fault.close), (Some(Code::NotFound), Some(4500)));
     }
 }

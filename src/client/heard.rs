@@ -52,7 +52,7 @@ impl Machine {
                     Some(code) if code >= 4500 => self.refuse(fault),
                     // The close follows, and says what to do.
                     Some(_) => line.parting = Some(fault),
-                    None if fault.code.refuses_hello() => self.refuse(fault),
+                    None if fault.refuses_hello() => self.refuse(fault),
                     None => {
                         line.parting = Some(fault);
                         self.effects.push(Effect::Hang(conn, Goodbye::Unsaid));
@@ -250,7 +250,7 @@ impl Machine {
                 self.leaving &= !matches!(what, What::Logout(_));
                 self.effects.push(Effect::Done(ticket, Err(Error::Server(fault))));
             }
-            What::Rewatch(watched) if fault.code.passes() => {
+            What::Rewatch(watched) if fault.passes() => {
                 let wait = wait(&self.rules, self.watches.fails, fault.retry_after_ms, now.dice);
                 self.watches.fails += 1;
                 self.watches.again(watched, now.at.after(wait));

@@ -102,7 +102,7 @@ impl Known {
         if !matches!(self.looks.get(channel), Some(Look::Asked(asked)) if *asked == id) {
             return;
         }
-        if fault.is_none_or(|fault| fault.code.passes()) {
+        if fault.is_none_or(Fault::passes) {
             let at =
                 now.at.after(wait(&self.rules, self.fails, fault.and_then(|fault| fault.retry_after_ms), now.dice));
             self.fails += 1;
@@ -118,7 +118,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::error::Code;
+    use crate::client::Code;
 
     #[test]
     fn a_channel_is_asked_about_once_on_each_connection() {

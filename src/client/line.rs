@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::Code;
 use super::asks::ConnId;
-use super::error::{Code, Error, Fault};
+use super::error::{Error, Fault};
 use super::event::{Event, Joined, Receipt};
 use super::options::Transport;
 use super::outbox::Ticket;
@@ -115,12 +116,12 @@ impl Line {
 }
 
 /// What a close code stands for, if no error came before it (protocol, section 4).
-pub(super) fn by_close(code: u16) -> Code {
+pub(super) fn by_close(code: u16) -> Option<Code> {
     match code {
-        4500 => Code::Unauthenticated,
-        4501 | 4502 => Code::Forbidden,
-        4503 => Code::BadFrame,
-        4504 => Code::VersionUnsupported,
-        _ => Code::Other,
+        4500 => Some(Code::Unauthenticated),
+        4501 | 4502 => Some(Code::Forbidden),
+        4503 => Some(Code::BadFrame),
+        4504 => Some(Code::VersionUnsupported),
+        _ => None,
     }
 }

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::client::Code;
 use crate::client::asks::Watched;
-use crate::client::error::Code;
 use crate::client::options::Start;
 use crate::client::outbox::Ticket;
 
@@ -177,7 +177,7 @@ fn close_codes_say_whether_to_come_back() {
         bench.does(|machine, now| machine.join(now, 5, "a", Start::Stood, true));
         bench.down(1, Some(code));
         let State::Refused(fault) = bench.last_state() else { panic!("{code}") };
-        assert_eq!((fault.code, fault.close), (sort, Some(code)));
+        assert_eq!((fault.code, fault.close), (Some(sort), Some(code)));
         assert!(matches!(&bench.done[..], [(5, Err(Error::Refused(_)))]));
         assert_eq!(bench.machine.deadline(Moment(0)), None);
         bench.does(|machine, now| machine.raw(now, 6, json!({"type": "channels"})));

@@ -66,9 +66,10 @@ mod websocket;
 
 pub use answers::{ChannelRow, Channels, Draft, History, Who};
 pub use api::{Client, Publishing};
-pub use error::{Code, Error, Fault};
+pub use error::{Error, Fault};
 pub use event::{Activity, Event, Joined, Member, Message, Presence, Receipt, State};
 pub use events::Events;
 pub use options::{Choice, Options, Start, Transport};
 
 pub use crate::model::{Cursor, Epoch};
+pub use crate::protocol::ErrorCode as Code;

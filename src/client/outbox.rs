@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::Code;
 use super::backoff::wait;
-use super::error::{Code, Error, Fault};
+use super::error::{Error, Fault};
 use super::event::{Message, Receipt};
 use super::frames::{Limits, Words};
 use super::options::Rules;
@@ -182,13 +183,13 @@ impl Outbox {
     pub fn refused(&mut self, now: Moment, dice: u64, id: u64, fault: Fault) -> Option<Settled> {
         let number = self.flights.remove(&id)?.entry?;
         let entry = self.entries.get_mut(&number)?;
-        if !fault.code.passes() {
+        if !fault.passes() {
             return self.remove(number).map(|entry| (entry.ticket, Err(refusal(&entry, fault))));
         }
-        entry.unsure |= fault.code.leaves_open();
+        entry.unsure |= fault.leaves_open();
         let wait = wait(&self.rules, entry.put_off, fault.retry_after_ms, dice);
         entry.put_off += 1;
-        if fault.code == Code::RateLimited {
+        if fault.code == Some(Code::RateLimited) {
             self.hold = Some(now.after(wait));
         }
         self.put_back(number, Some(now.after(wait)));

@@ -172,7 +172,7 @@ fn a_frame_that_the_server_would_close_for_is_not_sent() {
     let mut id = || 1;
     let next = bench.outbox.next(Moment(0), &bench.limits, |_| Gate::Open(None), &mut id);
     let Some(Err((1, Err(Error::Server(fault))))) = next else { panic!("{next:?}") };
-    assert_eq!(fault.code, Code::TooLarge);
+    assert_eq!(fault.code, Some(Code::TooLarge));
 }
 
 #[test]

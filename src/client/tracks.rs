@@ -230,7 +230,7 @@ impl Tracks {
     /// A join was answered by an error, or not at all. Returns what is left of the channel if it is given up.
     pub fn join_failed(&mut self, now: Now, channel: &str, id: u64, fault: Option<&Fault>) -> Option<Refused> {
         let track = self.map.get_mut(channel).filter(|track| matches!(track.stage, Stage::Joining(it) if it == id))?;
-        if fault.is_none_or(|fault| fault.code.passes()) {
+        if fault.is_none_or(Fault::passes) {
             let wait = fault.and_then(|fault| fault.retry_after_ms).map(Duration::from_millis);
             track.again(now, wait, &self.rules);
             self.wake = Some(Moment(0));
@@ -323,7 +323,7 @@ impl Tracks {
             return;
         }
         self.wake = Some(Moment(0));
-        if fault.is_none_or(|fault| fault.code.passes()) {
+        if fault.is_none_or(Fault::passes) {
             let wait = fault.and_then(|fault| fault.retry_after_ms).map(Duration::from_millis);
             return track.page_later(now, wait, &self.rules);
         }

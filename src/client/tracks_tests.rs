@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::client::error::Code;
+use crate::client::Code;
 
 const NOW: Now = Now { at: Moment(1000), dice: 0 };
 

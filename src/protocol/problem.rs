@@ -1,12 +1,13 @@
 //! The `error` frame's content: what a client is told when something was not done.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::CloseCode;
 
 /// The error codes of the protocol, section 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ErrorCode {
     /// Not a frame by the protocol's grammar.
     BadFrame,

@@ -135,7 +135,7 @@ fn a_session_that_is_gone_is_opened_anew_and_one_that_was_ended_for_good_is_not(
         }
         front.break_next(On::Poll, &[Fault::Answer(404, error("not_found", Some(4501)))]);
         let State::Refused(fault) = hears.until_state(State::is_over).await else { panic!("expected to be refused") };
-        assert_eq!((fault.code, fault.close), (Code::Forbidden, Some(4501)));
+        assert_eq!((fault.code, fault.close), (Some(Code::Forbidden), Some(4501)));
     });
 }
 
