@@ -39,6 +39,8 @@ pub struct Session {
     timed: bool,
     /// Whether it is there for one command, and nobody learns of it.
     errand: bool,
+    /// The goodbye that is answered when everything before it is.
+    goodbye: Option<To>,
 }
 
 impl Session {
@@ -79,6 +81,7 @@ impl Session {
             rate: Rate::new(&config.rates),
             timed: false,
             errand,
+            goodbye: None,
         };
         actix::spawn(ctx.into_future(session));
         cell
@@ -89,21 +92,23 @@ impl Session {
         self.machine.user()
     }
 
-    fn frame(&mut self, text: &str, slot: Option<u64>, ctx: &mut Ctx<Self>) {
+    fn frame(&mut self, text: &str, slot: Option<u64>, came: Moment, ctx: &mut Ctx<Self>) {
         let now = clock::moment();
         let effects = {
             let cell = &mut *self.cell.borrow_mut();
-            if cell.over().is_some() {
+            if cell.over().is_some() || self.goodbye.is_some() {
                 return;
             }
             let refusal = if cell.winding_up {
                 Some(draining())
+            } else if now.since(came) >= ANSWER_WITHIN {
+                Some(Problem::unavailable("it waited too long for its turn"))
             } else {
                 let early = |wait| Problem::new(ErrorCode::RateLimited, "too many commands").retry_after(wait);
                 self.rate.take().err().map(early)
             };
             let desk = Desk { pending: &mut cell.pending, channels: &mut cell.channels, watched: cell.watched };
-            self.machine.frame(now, text, slot, refusal, desk)
+            self.machine.frame(came, text, slot, refusal, desk)
         };
         effects.into_iter().for_each(|effect| self.perform(effect, now, ctx));
         self.look_after(ctx);
@@ -133,9 +138,10 @@ impl Session {
             Effect::Channels { ticket, after, limit } => queries::channels(self, ticket, after, limit),
             Effect::Refresh { ticket, token } => queries::refresh(self, ticket, token),
             Effect::Logout(to) => {
+                self.goodbye = Some(to);
                 let mut cell = self.cell.borrow_mut();
-                cell.answer(&to, |id| reply("bye", id, json!({})), now);
-                cell.end(CloseCode::Normal, None, Reason::Logout, now);
+                cell.leaving = true;
+                cell.unblock();
             }
             Effect::Close(code, problem) => self.cell.borrow_mut().end(code, problem, Reason::Disconnected, now),
         }
@@ -288,19 +294,31 @@ impl Session {
             for waiting in late {
                 session.cell.borrow_mut().refuse(&waiting.to, &Problem::unavailable("no answer in time"), now);
             }
+            session.cell.borrow_mut().unblock();
             session.look_after(ctx);
         });
     }
 
+    /// Everything that the client asked before its goodbye is answered.
+    fn leave(&mut self) {
+        let Some(to) = &self.goodbye else { return };
+        let (mut cell, now) = (self.cell.borrow_mut(), clock::moment());
+        if cell.over().is_none() {
+            cell.answer(to, |id| reply("bye", id, json!({})), now);
+            cell.end(CloseCode::Normal, None, Reason::Logout, now);
+        }
+    }
+
     fn take(&mut self, message: SessionIn, ctx: &mut Ctx<Self>) {
         match message {
-            SessionIn::Frame(text, slot) => {
-                self.frame(&text, slot, ctx);
+            SessionIn::Frame(text, slot, came) => {
+                self.frame(&text, slot, came, ctx);
                 let mut cell = self.cell.borrow_mut();
                 cell.unread = cell.unread.saturating_sub(1);
                 cell.unblock();
             }
             SessionIn::Answer(ticket, answer) => queries::answer(self, ticket, answer),
+            SessionIn::Leave => self.leave(),
             SessionIn::Beat => self.beat(),
             SessionIn::Over(reason) => self.over(reason, ctx),
         }

@@ -107,8 +107,11 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
         }
         Item::Watch(conn, user) => {
             if state.watches.count(conn) < WATCHED_MAX {
+                let known = state.watches.watchers(&user).any(|watcher| watcher == conn);
                 watch(state, conn, &Some(channel.clone()), vec![user.clone()]);
-                ask_registry(state, conn, 0, vec![user], true);
+                if !known {
+                    ask_registry(state, conn, 0, vec![user], true);
+                }
             }
         }
         Item::Messages(_) | Item::Joined(..) => {}

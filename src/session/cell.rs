@@ -60,6 +60,8 @@ pub struct Cell {
     pub unread: usize,
     /// The server is stopping: no more commands are taken.
     pub winding_up: bool,
+    /// The client said goodbye: the session ends once what it asked before is answered.
+    pub leaving: bool,
     /// Whom to wake when the client may be read from again.
     pub gate: Option<Waker>,
     /// How many users it watches.
@@ -118,6 +120,7 @@ impl Cell {
             channels: HashSet::new(),
             unread: 0,
             winding_up: false,
+            leaving: false,
             gate: None,
             watched: 0,
             wants_room: false,
@@ -189,10 +192,14 @@ impl Cell {
         self.unread > most || self.pending.len() > most.saturating_mul(2)
     }
 
-    /// Lets the transport look whether it may read on.
+    /// Something was answered: lets the transport look whether it may read on, and a client that said goodbye go.
     pub fn unblock(&mut self) {
         if let Some(gate) = self.gate.take() {
             gate.wake();
+        }
+        if self.leaving && self.pending.is_empty() {
+            self.leaving = false;
+            self.session.send(SessionIn::Leave);
         }
     }
 
@@ -251,11 +258,13 @@ impl Cell {
         self.over.as_ref()
     }
 
-    /// Whether its client has taken nothing for as long as `patience` allows. One whose frames are numbered has to have
-    /// been heard from meanwhile: silence is for the registry to judge.
+    /// Whether its client has taken nothing for as long as `patience` allows. One that fetches its frames may also leave
+    /// it, and only say things, while they do not fill half of the queue; and if it was not heard from meanwhile, that is
+    /// for the registry to judge.
     pub fn is_stuck(&self, patience: Duration, now: Moment) -> bool {
         let stuck = self.outbox.stuck(now);
-        stuck >= patience && (!self.outbox.is_numbered() || now.since(self.heard) < stuck)
+        let fetched = self.outbox.is_numbered();
+        stuck >= patience && (!fetched || (!self.outbox.has_room() && now.since(self.heard) < stuck))
     }
 
     /// The wire has looked into the outbox. Returns whether a replay that waited for room can go on.

@@ -29,8 +29,9 @@ struct Behind {
 
 /// What carries out at once, and in order, what a feed says.
 pub(super) trait Outlet {
-    /// Hands messages to a session, in order. Returns how many it had room for.
-    fn push(&mut self, conn: Conn, messages: &[Arc<Posted>]) -> usize;
+    /// Hands messages to a session, in order: new ones if it is `live`, else some of a replay, for which it may take its
+    /// time. Returns how many it had room for; if not for all, it will say so when it has.
+    fn push(&mut self, conn: Conn, messages: &[Arc<Posted>], live: bool) -> usize;
     /// Answers a join: the session goes on from `next`. Returns whether the session is still there.
     fn joined(&mut self, origin: &Origin, joined: &Joined, next: Seq) -> bool;
     /// Begins to read a page for a session that is behind. Returns whether it has room for one; if not, it will say so
@@ -196,15 +197,15 @@ impl Feed {
         let fresh = if old == 0 { Arc::clone(messages) } else { messages[old..].iter().cloned().collect() };
         let live: Vec<Conn> = self.live.iter().copied().collect();
         for conn in live {
-            self.hand(conn, &fresh, out);
+            self.hand(conn, &fresh, true, out);
         }
         self.next = self.next.max(last + 1);
         self.pull_idle(out);
     }
 
     /// Hands a session what follows for it. What it has no room for it pulls when it has.
-    fn hand(&mut self, conn: Conn, messages: &[Arc<Posted>], out: &mut dyn Outlet) -> bool {
-        let taken = if messages.is_empty() { 0 } else { out.push(conn, messages) };
+    fn hand(&mut self, conn: Conn, messages: &[Arc<Posted>], live: bool, out: &mut dyn Outlet) -> bool {
+        let taken = if messages.is_empty() { 0 } else { out.push(conn, messages, live) };
         let Some(left) = messages.get(taken) else { return true };
         if let Some(sub) = self.subs.get_mut(&conn) {
             sub.behind = Some(Behind { next: left.seq, reading: false });
@@ -242,25 +243,27 @@ impl Feed {
         }
         self.subs.insert(conn, Sub { user: origin.user.clone(), behind, pulsed: self.next.saturating_sub(1) });
         let page: Vec<_> = page.into_iter().filter(|message| message.seq >= next).collect();
-        if page.first().is_some_and(|first| first.seq == next) {
-            self.advance(conn, &page, out);
+        let fits = page.first().is_some_and(|first| first.seq == next);
+        if !fits || self.advance(conn, &page, out) {
+            self.pull(conn, false, out);
         }
-        self.pull(conn, false, out);
     }
 
-    /// Hands a session that is behind its next page, and has it go live if that was all.
-    fn advance(&mut self, conn: Conn, page: &[Arc<Posted>], out: &mut dyn Outlet) {
-        let Some(upto) = page.last().map(|last| last.seq + 1) else { return };
-        if !self.hand(conn, page, out) {
-            return;
+    /// Hands a session that is behind its next page, and has it go live if that was all. Returns whether it had room for
+    /// the page; if not, it will say when it has.
+    fn advance(&mut self, conn: Conn, page: &[Arc<Posted>], out: &mut dyn Outlet) -> bool {
+        let Some(upto) = page.last().map(|last| last.seq + 1) else { return true };
+        if !self.hand(conn, page, false, out) {
+            return false;
         }
-        let Some(sub) = self.subs.get_mut(&conn) else { return };
+        let Some(sub) = self.subs.get_mut(&conn) else { return true };
         if upto >= self.next {
             sub.behind = None;
             self.live.insert(conn);
         } else {
             sub.behind = Some(Behind { next: upto, reading: false });
         }
+        true
     }
 
     /// A page that begins at `from` was read for a session that is behind.
@@ -273,9 +276,10 @@ impl Feed {
             self.remove(conn);
             return out.lost(conn);
         }
-        self.advance(conn, &page, out);
-        // The feed may have gone on meanwhile, and nothing else may ever come to remind it of this session.
-        self.pull(conn, false, out);
+        if self.advance(conn, &page, out) {
+            // The feed may have gone on meanwhile, and nothing else may ever come to remind it of this session.
+            self.pull(conn, false, out);
+        }
     }
 
     /// A session may have room again; or, with `again`, its page could not be read: goes on pulling.

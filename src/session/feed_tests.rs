@@ -32,7 +32,7 @@ struct Floor {
 }
 
 impl Outlet for Floor {
-    fn push(&mut self, conn: Conn, messages: &[Arc<Posted>]) -> usize {
+    fn push(&mut self, conn: Conn, messages: &[Arc<Posted>], _: bool) -> usize {
         let next = self.heard.get_mut(&conn).expect("a session that joined");
         for message in messages.iter().take(self.room) {
             assert_eq!(message.seq, *next, "to {conn}");
@@ -203,7 +203,7 @@ struct Record {
 }
 
 impl Outlet for Record {
-    fn push(&mut self, _: Conn, messages: &[Arc<Posted>]) -> usize {
+    fn push(&mut self, _: Conn, messages: &[Arc<Posted>], _: bool) -> usize {
         messages.len()
     }
 

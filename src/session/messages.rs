@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytestring::ByteString;
 
 use crate::channel::Answer;
-use crate::model::{ChannelName, Conn, Seq, UserName};
+use crate::model::{ChannelName, Conn, Moment, Seq, UserName};
 use crate::presence::Reason;
 use crate::protocol::Posted;
 use crate::store::ReadError;
@@ -13,10 +13,12 @@ use crate::store::ReadError;
 /// What a session's actor is told, by its wire and its hub.
 #[derive(Debug)]
 pub enum SessionIn {
-    /// A frame came; its transport may keep a slot for the answer.
-    Frame(ByteString, Option<u64>),
+    /// A frame came, at this moment; its transport may keep a slot for the answer.
+    Frame(ByteString, Option<u64>, Moment),
     /// A channel answered what needs more work.
     Answer(u64, Answer),
+    /// The client said goodbye, and has its answers.
+    Leave,
     /// A heartbeat's time has come: report that the client was heard from.
     Beat,
     /// The session has ended, for this reason.

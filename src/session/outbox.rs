@@ -80,7 +80,8 @@ impl Outbox {
         self.stuck_since.get_or_insert(now);
     }
 
-    /// Queues the end, preceded by `last`. With `discard` what was queued before is dropped.
+    /// Queues the end, preceded by `last`. With `discard` what was queued before is dropped. Where frames are numbered,
+    /// whoever asks for more is told of the end instead, and `last` is not queued.
     pub fn close(&mut self, code: CloseCode, last: Option<Frame>, discard: bool, now: Moment) {
         if self.close.is_some() {
             return;
@@ -89,6 +90,7 @@ impl Outbox {
             self.frames.clear();
             self.bytes = 0;
         }
+        let last = last.filter(|_| !self.is_numbered());
         self.bytes += last.as_ref().map_or(0, |frame| frame.len());
         self.frames.extend(last);
         self.ping = false;

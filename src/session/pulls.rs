@@ -28,7 +28,7 @@ pub(super) struct Floor<'a> {
 }
 
 impl Outlet for Floor<'_> {
-    fn push(&mut self, conn: Conn, messages: &[Arc<Posted>]) -> usize {
+    fn push(&mut self, conn: Conn, messages: &[Arc<Posted>], live: bool) -> usize {
         let worker = &self.state.worker;
         let Some(cell) = worker.cell(conn) else { return messages.len() };
         let (mut cell, now) = (cell.borrow_mut(), clock::moment());
@@ -42,7 +42,11 @@ impl Outlet for Floor<'_> {
         let pushed = messages.iter().take_while(fits).count();
         worker.app.context.metrics.deliveries.inc_by(pushed as u64);
         if pushed < messages.len() {
-            cell.crowded(now);
+            if live {
+                cell.crowded(now);
+            } else {
+                cell.wants_room = true;
+            }
         }
         pushed
     }

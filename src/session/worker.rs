@@ -12,7 +12,7 @@ use super::app::Admission;
 use super::cell::Shared;
 use super::{App, Hub, HubIn, Session, SessionIn, Wire};
 use crate::clock;
-use crate::model::{Conn, HubId, UserName};
+use crate::model::{Conn, HubId, Moment, UserName};
 use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Problem};
 use crate::supervise::Post;
@@ -107,17 +107,24 @@ impl Door {
     /// A frame came. Its answer is a frame, too, or goes to the `slot` that its transport keeps for it.
     pub fn frame(&self, text: ByteString, slot: Option<u64>) {
         self.heard();
+        self.frame_of(text, slot, clock::moment());
+    }
+
+    /// A frame is handed on that `came` a while ago.
+    pub fn frame_of(&self, text: ByteString, slot: Option<u64>, came: Moment) {
         let mut cell = self.cell.borrow_mut();
         cell.unread += 1;
-        cell.session.send(SessionIn::Frame(text, slot));
+        cell.session.send(SessionIn::Frame(text, slot, came));
     }
 
     /// The client was heard from.
     pub fn heard(&self) {
         let mut cell = self.cell.borrow_mut();
         cell.heard = clock::moment();
-        // The hub's tick reports whatever is left over, at the latest a heartbeat on.
-        let every = self.app().context.config.presence.heartbeat / 2;
+        // The hub's tick reports whatever is left over, at the latest a heartbeat on. A client may be silent for a
+        // heartbeat from here, so what the registry knows must not be older than what is left until the timeout.
+        let presence = &self.app().context.config.presence;
+        let every = presence.heartbeat.min(presence.timeout.saturating_sub(presence.heartbeat)) / 2;
         if cell.user.is_some() && cell.heard.since(cell.reported) >= every {
             cell.reported = cell.heard;
             cell.session.send(SessionIn::Beat);

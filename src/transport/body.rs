@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytestring::ByteString;
@@ -15,13 +15,15 @@ use crate::protocol::{ErrorCode, Problem};
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Reads a body of at most `most` bytes, which has to be said to be JSON if anything is said of it. What cannot be read
-/// comes back as its answer. Where something is left unread the connection ends with the answer, and the answer says so:
-/// nobody sends a command into it.
+/// comes back as its answer. Where something is left unread the connection ends with the answer, and the answer says so.
 pub(super) async fn read(request: &HttpRequest, body: web::Payload, most: usize) -> Result<ByteString, HttpResponse> {
-    read_all(request, body, most).await.map_err(|mut refused| {
-        refused.head_mut().set_connection_type(ConnectionType::Close);
-        refused
-    })
+    read_all(request, body, most).await.map_err(unread)
+}
+
+/// The same answer, to a request whose body is left unread.
+pub(super) fn unread(mut answer: HttpResponse) -> HttpResponse {
+    answer.head_mut().set_connection_type(ConnectionType::Close);
+    answer
 }
 
 async fn read_all(request: &HttpRequest, body: web::Payload, most: usize) -> Result<ByteString, HttpResponse> {
@@ -34,6 +36,10 @@ async fn read_all(request: &HttpRequest, body: web::Payload, most: usize) -> Res
         let why = format!("the body is larger than {most} bytes");
         answer::problem(&Problem::new(ErrorCode::TooLarge, why))
     };
+    let said = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if said.is_some_and(|length| length > most as u64) {
+        return Err(too_large());
+    }
     let bytes = match tokio::time::timeout(BODY_WITHIN, body.to_bytes_limited(most)).await {
         Ok(Ok(Ok(bytes))) => bytes,
         Ok(Ok(Err(error))) => {

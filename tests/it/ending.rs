@@ -9,7 +9,8 @@ use crate::support::{Raw, Sent, Stage, get_with, pause, publish};
 scenarios! {
     everywhere:
         a_draining_server_says_so_and_closes_with_1001,
-        what_was_published_into_a_drain_is_answered_and_kept;
+        what_was_published_into_a_drain_is_answered_and_kept,
+        a_goodbye_waits_for_what_was_asked_before_it;
     once:
         readiness_ends_when_draining_begins,
         the_metrics_name_no_secret;
@@ -17,6 +18,22 @@ scenarios! {
         the_pages_for_machines_answer;
     websocket:
         a_peer_that_never_answers_does_not_hold_up_the_end;
+}
+
+async fn a_goodbye_waits_for_what_was_asked_before_it(stage: Stage) {
+    let site = stage.site().await;
+    let mut ann = site.guest("ann").await;
+    let join = ann.begin(json!({"type": "join", "channel": "a"}));
+    let said: Vec<String> = (0..20).map(|n| ann.begin(publish("a", &format!("number {n}"), json!({})))).collect();
+    let history = ann.begin(json!({"type": "history", "channel": "a"}));
+    let bye = ann.begin(json!({"type": "logout"}));
+    assert_eq!(ann.reply(&join).await["type"], "joined");
+    for (n, id) in said.iter().enumerate() {
+        assert_eq!(ann.reply(id).await["seq"], n as u64 + 1);
+    }
+    assert_eq!(ann.reply(&history).await["type"], "history");
+    assert_eq!(ann.reply(&bye).await["type"], "bye");
+    ann.ends_with(1000).await;
 }
 
 async fn a_draining_server_says_so_and_closes_with_1001(stage: Stage) {

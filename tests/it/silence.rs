@@ -14,7 +14,6 @@ scenarios! {
         polls_and_commands_are_signs_of_life_and_silence_is_missed,
         a_client_that_went_away_from_a_parked_poll_is_missed_in_time,
         a_session_that_is_not_polled_while_much_is_said_ends_with_4001,
-        a_session_that_is_never_polled_ends_with_4001_however_little_is_said,
         a_burst_larger_than_the_queue_is_heard_whole_at_any_pace;
 }
 
@@ -122,24 +121,6 @@ async fn a_session_that_is_not_polled_while_much_is_said_ends_with_4001(stage: S
     };
     assert_eq!((&gone["code"], &gone["close"]), (&json!("not_found"), &json!(4001)), "{gone}");
     bob.catch_up().await;
-}
-
-async fn a_session_that_is_never_polled_ends_with_4001_however_little_is_said(stage: Stage) {
-    let site = stage.site_with(lenient).await;
-    let mut ann = Polls::open(site.address).await;
-    // Its own `joined` waits for it.
-    ann.command(json!({"type": "join", "channel": "a"})).await;
-    let begun = Instant::now();
-    let gone = loop {
-        let ping = ann.carry(&json!({"type": "ping"}));
-        let answer = ann.http.ask(ping).await;
-        if answer.status == 404 {
-            break answer.json();
-        }
-        pause(50).await;
-    };
-    assert_eq!(gone["close"], 4001, "{gone}");
-    assert!(begun.elapsed() > TIMEOUT / 2, "it took {:?}", begun.elapsed());
 }
 
 async fn a_burst_larger_than_the_queue_is_heard_whole_at_any_pace(stage: Stage) {

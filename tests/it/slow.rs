@@ -6,7 +6,7 @@ use parlor::config::Config;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::{Client, End, Stage, pause, publish};
+use crate::support::{Client, End, Polls, Stage, pause, publish};
 
 scenarios! {
     once:
@@ -14,6 +14,9 @@ scenarios! {
         a_reader_that_was_too_slow_comes_back_and_misses_nothing,
         a_burst_of_large_messages_ends_nobody_who_reads,
         coming_back_to_many_channels_at_once_gives_every_replay;
+    longpoll:
+        a_reader_that_takes_its_time_over_a_replay_gets_all_of_it,
+        a_client_that_only_sends_commands_stays;
 }
 
 const TIMEOUT: Duration = Duration::from_millis(1500);
@@ -148,4 +151,40 @@ async fn coming_back_to_many_channels_at_once_gives_every_replay(stage: Stage) {
     for channel in &channels {
         ann.hear(channel, 32).await;
     }
+}
+
+async fn a_reader_that_takes_its_time_over_a_replay_gets_all_of_it(stage: Stage) {
+    let site = stage.site_with(|config| config.limits.session_queue_bytes = 64 << 10).await;
+    let mut bob = site.guest("bob").await;
+    for channel in ["a", "b", "c"] {
+        bob.join(channel).await;
+        for _ in 0..30 {
+            bob.publish(channel, &"x".repeat(5000)).await;
+        }
+    }
+    let mut ann = Polls::open(site.address).await;
+    let join = |channel: &str| json!({"type": "join", "channel": channel, "tail": 30});
+    ann.command(json!([join("a"), join("b"), join("c")])).await;
+    let (mut after, mut heard) = (0, 0);
+    while heard < 90 {
+        // Longer than a burst of new messages may wait for a reader.
+        pause(if after == 0 { 2300 } else { 5 }).await;
+        let (events, next) = ann.page(after, "5").await;
+        heard += events.iter().filter(|event| event["type"] == "message").count();
+        after = next;
+    }
+    assert_eq!(heard, 90);
+}
+
+async fn a_client_that_only_sends_commands_stays(stage: Stage) {
+    let site = stage.site_with(tight).await;
+    let mut ann = Polls::open(site.address).await;
+    ann.command(json!({"type": "join", "channel": "a"})).await;
+    let begun = Instant::now();
+    while begun.elapsed() < TIMEOUT * 2 {
+        assert_eq!(ann.command(json!({"type": "ping"})).await[0]["type"], "pong");
+        pause(50).await;
+    }
+    let (events, _) = ann.page(0, "0").await;
+    assert_eq!(events[0]["type"], "joined", "what waits is still there");
 }

@@ -14,6 +14,7 @@ use super::slots::{Done, Slots};
 use super::{Digest, Polled};
 use crate::clock;
 use crate::metrics::{Direction, Transport, Way};
+use crate::model::Moment;
 use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
 use crate::session::{Door, Settled, Wire};
@@ -53,7 +54,7 @@ pub(super) struct Line {
     door: Door,
     slots: Slots<Tell>,
     /// Commands that the session has no room for yet.
-    inbox: VecDeque<(u64, ByteString)>,
+    inbox: VecDeque<(u64, ByteString, Moment)>,
     inbox_bytes: usize,
     parked: Option<oneshot::Sender<Polled>>,
     gate: Waker,
@@ -86,8 +87,13 @@ impl Line {
             Ok(first) => {
                 self.requests += 1;
                 self.inbox_bytes += texts.iter().map(|text| text.len()).sum::<usize>();
-                self.inbox.extend((first..).zip(texts));
+                let now = clock::moment();
+                self.inbox.extend((first..).zip(texts).map(|(slot, text)| (slot, text, now)));
                 self.feed();
+                for (_, text, _) in self.inbox.iter_mut().filter(|(slot, ..)| *slot >= first) {
+                    // A part of the request's body would keep all of it in memory.
+                    *text = ByteString::from(text.to_string());
+                }
             }
             Err(done) => drop(finish(done)),
         }
@@ -181,9 +187,9 @@ impl Line {
                     return;
                 }
             }
-            if let Some((slot, text)) = self.inbox.pop_front() {
+            if let Some((slot, text, came)) = self.inbox.pop_front() {
                 self.inbox_bytes -= text.len();
-                self.door.frame(text, Some(slot));
+                self.door.frame_of(text, Some(slot), came);
             }
         }
         self.inbox = VecDeque::new();

@@ -123,6 +123,7 @@ async fn commands(
     switchboard: web::Data<Switchboard>,
 ) -> HttpResponse {
     let frame_bytes = app.context.config.limits.frame_bytes;
+    let Some((lines, session)) = place(&request, &switchboard) else { return body::unread(gone(None)) };
     let texts = match body::read(&request, body, FRAMES * frame_bytes).await {
         Ok(text) => elements(&text, frame_bytes),
         Err(refused) => return refused,
@@ -131,7 +132,6 @@ async fn commands(
         Ok(texts) => texts,
         Err(why) => return problem(&why),
     };
-    let Some((lines, session)) = place(&request, &switchboard) else { return gone(None) };
     let (tell, told) = oneshot::channel();
     lines.send(LineIn::Commands(session, texts, tell));
     match told.await {
