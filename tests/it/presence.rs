@@ -27,7 +27,7 @@ scenarios! {
         a_pong_is_a_sign_of_life;
 }
 
-/// Heartbeats of a tenth of a second.
+/// Several heartbeats in a second.
 fn quick(config: &mut Config) {
     config.presence.heartbeat = Duration::from_millis(150);
     config.presence.timeout = Duration::from_millis(600);

@@ -12,15 +12,17 @@ use crate::support::{Client, Polls, Site, Stage, eventually, page, pause, publis
 scenarios! {
     longpoll:
         polls_and_commands_are_signs_of_life_and_silence_is_missed,
+        a_client_that_only_sends_commands_stays,
         a_client_that_went_away_from_a_parked_poll_is_missed_in_time,
         a_session_that_is_not_polled_while_much_is_said_ends_with_4001,
         a_burst_larger_than_the_queue_is_heard_whole_at_any_pace;
 }
 
-const TIMEOUT: Duration = Duration::from_millis(1500);
+/// What the scenarios of silent and of slow clients have in common.
+pub const TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Fast enough to wait for a timeout, and slow enough for any machine to be heard from in time.
-fn lenient(config: &mut Config) {
+pub fn lenient(config: &mut Config) {
     config.presence.heartbeat = Duration::from_millis(300);
     config.presence.timeout = TIMEOUT;
     config.presence.sweep = Duration::from_millis(50);
@@ -155,4 +157,17 @@ async fn a_burst_larger_than_the_queue_is_heard_whole_at_any_pace(stage: Stage) 
         let places = one.await.expect("the reader is well");
         assert!(places.iter().copied().eq(1..=100), "{places:?}");
     }
+}
+
+async fn a_client_that_only_sends_commands_stays(stage: Stage) {
+    let site = stage.site_with(lenient).await;
+    let mut ann = Polls::open(site.address).await;
+    ann.command(json!({"type": "join", "channel": "a"})).await;
+    let begun = Instant::now();
+    while begun.elapsed() < TIMEOUT * 2 {
+        assert_eq!(ann.command(json!({"type": "ping"})).await[0]["type"], "pong");
+        pause(50).await;
+    }
+    let (events, _) = ann.page(0, "0").await;
+    assert_eq!(events[0]["type"], "joined", "what waits is still there");
 }

@@ -6,6 +6,7 @@ use parlor::config::Config;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::silence::{TIMEOUT, lenient};
 use crate::support::{Client, End, Polls, Stage, pause, publish};
 
 scenarios! {
@@ -15,16 +16,11 @@ scenarios! {
         a_burst_of_large_messages_ends_nobody_who_reads,
         coming_back_to_many_channels_at_once_gives_every_replay;
     longpoll:
-        a_reader_that_takes_its_time_over_a_replay_gets_all_of_it,
-        a_client_that_only_sends_commands_stays;
+        a_reader_that_takes_its_time_over_a_replay_gets_all_of_it;
 }
 
-const TIMEOUT: Duration = Duration::from_millis(1500);
-
 fn tight(config: &mut Config) {
-    config.presence.heartbeat = Duration::from_millis(300);
-    config.presence.timeout = TIMEOUT;
-    config.presence.sweep = Duration::from_millis(50);
+    lenient(config);
     config.limits.session_queue_bytes = 512 << 10;
 }
 
@@ -174,17 +170,4 @@ async fn a_reader_that_takes_its_time_over_a_replay_gets_all_of_it(stage: Stage)
         after = next;
     }
     assert_eq!(heard, 90);
-}
-
-async fn a_client_that_only_sends_commands_stays(stage: Stage) {
-    let site = stage.site_with(tight).await;
-    let mut ann = Polls::open(site.address).await;
-    ann.command(json!({"type": "join", "channel": "a"})).await;
-    let begun = Instant::now();
-    while begun.elapsed() < TIMEOUT * 2 {
-        assert_eq!(ann.command(json!({"type": "ping"})).await[0]["type"], "pong");
-        pause(50).await;
-    }
-    let (events, _) = ann.page(0, "0").await;
-    assert_eq!(events[0]["type"], "joined", "what waits is still there");
 }
