@@ -6,11 +6,14 @@
 //! `model clock metrics < protocol config store auth supervise < presence < channel < session < transport admin
 //! < server < cli`
 //!
-//! Beside them stands `client`, the client library, with the feature of that name; it knows `model protocol clock` alone.
+//! Beside them stands `client`, the client library, with the feature of that name; it knows `model protocol clock` alone; and, with
+//! the feature `testing`, `checker`, which knows none of the others.
 
 pub mod admin;
 pub mod auth;
 pub mod channel;
+#[cfg(feature = "testing")]
+pub mod checker;
 pub mod cli;
 #[cfg(feature = "client")]
 pub mod client;
@@ -18,6 +21,8 @@ pub mod clock;
 pub mod config;
 pub mod metrics;
 pub mod model;
+#[doc(hidden)]
+pub mod planted;
 pub mod presence;
 pub mod protocol;
 pub mod server;

@@ -3,13 +3,15 @@
 use crate::scan::{Source, imports};
 
 /// What every folder but `model` and `clock` may import.
-const BASE: [&str; 3] = ["model", "clock", "metrics"];
+const BASE: [&str; 4] = ["model", "clock", "metrics", "planted"];
 /// What each folder may import besides [`BASE`]; `docs/architecture.md` draws it. `model` and `clock` get nothing of
 /// the base but what stands here.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("clock", &["model"]),
     ("metrics", &[]),
+    ("planted", &[]),
+    ("checker", &[]),
     ("protocol", &[]),
     ("config", &[]),
     ("supervise", &[]),
@@ -28,8 +30,14 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("lib", &["*"]),
 ];
 /// Those that keep away from part of the base: the nouns know no clock, configuration knows only the nouns.
-const NO_BASE: [(&str, &[&str]); 4] =
-    [("model", &[]), ("clock", &["model"]), ("config", &["model"]), ("client", &["model", "clock"])];
+const NO_BASE: [(&str, &[&str]); 6] = [
+    ("model", &[]),
+    ("planted", &[]),
+    ("checker", &[]),
+    ("clock", &["model"]),
+    ("config", &["model"]),
+    ("client", &["model", "clock", "planted"]),
+];
 
 /// A folder imports only from those below it.
 pub fn layers(source: &Source) -> Vec<String> {

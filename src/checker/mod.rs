@@ -1,0 +1,36 @@
+//! Checks recorded histories of clients against the protocol's promises; with the feature `testing`.
+//!
+//! It knows nothing of the server: it is given what clients sent, were told and received, and says which promise that
+//! breaks. The simulation and the torture program record such histories; so can anyone else.
+
+mod history;
+
+pub use history::{By, Entry, History, SessionNo, What};
+
+/// What the checker is to expect of the server and of the clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// `presence.heartbeat_ms`
+    pub heartbeat_ms: u64,
+    /// `presence.timeout_ms`
+    pub timeout_ms: u64,
+    /// `presence.sweep_ms`
+    pub sweep_ms: u64,
+    /// How late anything may be because the machine is slow: added to every bound.
+    pub slack_ms: u64,
+    /// `limits.replay_max`
+    pub replay_max: u64,
+    /// Whether `store.durability` is `always`.
+    pub durable: bool,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// When it was seen, by the history's clock.
+    pub at: u64,
+    /// Which promise: the name of the rule.
+    pub rule: &'static str,
+    /// What is wrong, with sessions, channels and places.
+    pub text: String,
+}
