@@ -12,40 +12,29 @@ pub enum Bug {
 pub const BUGS: [(Bug, &str); 1] = [(Bug::SkippedSync, "skipped-sync")];
 
 #[cfg(feature = "testing")]
-mod switch {
-    use std::cell::Cell;
-    use std::sync::OnceLock;
-
-    use super::{BUGS, Bug};
-
-    thread_local! {
-        /// One bit for each.
-        static HERE: Cell<u32> = const { Cell::new(0) };
-    }
-
-    /// Plants exactly these, as far as this thread runs.
-    pub fn plant(bugs: &[Bug]) {
-        HERE.set(bugs.iter().fold(0, |bits, bug| bits | 1 << *bug as u32));
-    }
-
-    /// Those that the variable `PARLOR_PLANTED` named when the process first looked: names, parted by commas.
-    fn everywhere() -> u32 {
-        static NAMED: OnceLock<u32> = OnceLock::new();
-        *NAMED.get_or_init(|| {
-            let named = std::env::var("PARLOR_PLANTED").unwrap_or_default();
-            let named = |name: &str| named.split(',').any(|given| given == name);
-            BUGS.iter().filter(|(_, name)| named(name)).fold(0, |bits, (bug, _)| bits | 1 << *bug as u32)
-        })
-    }
-
-    /// Whether this one is there.
-    pub fn planted(bug: Bug) -> bool {
-        (HERE.get() | everywhere()) & (1 << bug as u32) != 0
-    }
+thread_local! {
+    /// Those planted on this thread, one bit for each.
+    static HERE: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
 
+/// Plants exactly these, as far as this thread runs.
 #[cfg(feature = "testing")]
-pub use switch::{plant, planted};
+pub fn plant(bugs: &[Bug]) {
+    HERE.set(bugs.iter().fold(0, |bits, bug| bits | 1 << *bug as u32));
+}
+
+/// Whether this one is there: planted on this thread, or named, among others and parted by commas, by the variable
+/// `PARLOR_PLANTED` when the process first looked.
+#[cfg(feature = "testing")]
+pub fn planted(bug: Bug) -> bool {
+    static NAMED: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    let named = *NAMED.get_or_init(|| {
+        let named = std::env::var("PARLOR_PLANTED").unwrap_or_default();
+        let named = |name: &str| named.split(',').any(|given| given == name);
+        BUGS.iter().filter(|(_, name)| named(name)).fold(0, |bits, (bug, _)| bits | 1 << *bug as u32)
+    });
+    (HERE.get() | named) & (1 << bug as u32) != 0
+}
 
 /// Whether this one is there: no.
 #[cfg(not(feature = "testing"))]
