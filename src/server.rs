@@ -23,7 +23,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Arbiter, System};
+use actix::{Arbiter, ArbiterHandle, System};
 use actix_web::dev::Extensions;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web;
@@ -104,10 +104,39 @@ impl Server {
             Some(rows) => Store::on(rows, &config.store, &probes)?,
             None => Store::open(&config.store, &probes)?,
         };
-        Self::build(config, store, probes, parts.faults)
+        // The first is the registry's, the others are the channels'.
+        let arbiters: Vec<Arbiter> = (0..=config.channels.arbiters).map(|_| Arbiter::new()).collect();
+        let handles = arbiters.iter().map(Arbiter::handle).collect();
+        let mut server = Self::build(config, store, probes, parts.faults, handles)?;
+        server.arbiters = arbiters;
+        Ok(server)
     }
 
-    fn build(config: Config, store: Store, probes: Probes, faults: Faults) -> Result<Self, ServeError> {
+    /// The same on this thread alone, for a simulation: it says when the store reads and writes, and it has the parts that
+    /// transports see.
+    #[cfg(feature = "testing")]
+    pub fn stepped(
+        config: Config,
+        rows: Arc<dyn Rows>,
+        faults: Faults,
+    ) -> Result<(Self, Arc<App>, crate::store::Stepped), ServeError> {
+        let probes = Probes::default();
+        let (store, stepped) = Store::stepped(rows, &config.store, &probes)?;
+        let server = Self::build(config, store, probes, faults, vec![Arbiter::current(); 2])?;
+        let app = Arc::clone(&server.routes.app);
+        Ok((server, app, stepped))
+    }
+
+    fn build(
+        config: Config,
+        store: Store,
+        probes: Probes,
+        faults: Faults,
+        arbiters: Vec<ArbiterHandle>,
+    ) -> Result<Self, ServeError> {
+        let [registrys, channels @ ..] = &arbiters[..] else {
+            return Err(ServeError::Other("a server needs threads".into()));
+        };
         let config = Arc::new(config);
         let metrics = Metrics::new().map_err(|error| ServeError::Other(error.to_string()))?;
         let metrics = Arc::new(metrics);
@@ -122,9 +151,8 @@ impl Server {
             probes: probes.clone(),
             faults: faults.clone(),
         });
-        let registry = Registry::start(&config.presence, store.meta(), &probes, &faults, &metrics.presence);
-        let arbiters: Vec<Arbiter> = (0..config.channels.arbiters).map(|_| Arbiter::new()).collect();
-        let directory = Directory::new(arbiters.iter().map(Arbiter::handle).collect(), Arc::clone(&context));
+        let registry = Registry::start(registrys, &config.presence, store.meta(), &probes, &faults, &metrics.presence);
+        let directory = Directory::new(channels.to_vec(), Arc::clone(&context));
         let guests = Guests::new(config.auth.guests, config.auth.guest_ttl, store.meta(), blocking(reads));
         let collectors = store.collectors();
         let app = Arc::new(App::new(context, directory, registry.post(), guests, store.boot()));
@@ -150,7 +178,7 @@ impl Server {
         readiness.started();
         let transports = Arc::new(Transports::new(&app));
         let routes = Routes { app, transports, readiness, scrape };
-        Ok(Self { routes, registry, arbiters, purge, store })
+        Ok(Self { routes, registry, arbiters: Vec::new(), purge, store })
     }
 
     /// What its HTTP server is to answer with.
@@ -189,7 +217,7 @@ impl Server {
         for arbiter in arbiters {
             arbiter.stop();
             if arbiter.join().is_err() {
-                log::error!("a channel thread panicked");
+                log::error!("a thread of actors panicked");
             }
         }
         // The last of it: everything that could write has ended.

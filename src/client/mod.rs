@@ -59,6 +59,8 @@ mod machine;
 mod options;
 mod outbox;
 mod place;
+#[cfg(feature = "testing")]
+pub mod stepped;
 mod token;
 mod track;
 mod tracks;

@@ -56,7 +56,6 @@ pub struct RegistryHandle {
     stop: Recipient<Stop>,
     shared: Arc<Shared>,
     notes: Arc<Notes>,
-    arbiter: Arbiter,
 }
 
 /// Keep what has to be kept, and end.
@@ -65,16 +64,16 @@ pub struct RegistryHandle {
 struct Stop(oneshot::Sender<()>);
 
 impl Registry {
-    /// Starts the registry on a new arbiter of the running actix system. Fault points: `registry.beat` and
-    /// `registry.sweep`; its probe is of kind `presence`.
+    /// Starts the registry on `arbiter`, which should be its own. Fault points: `registry.beat` and `registry.sweep`; its
+    /// probe is of kind `presence`.
     pub fn start(
+        arbiter: &ArbiterHandle,
         config: &config::Presence,
         meta: Arc<dyn Meta>,
         probes: &Probes,
         faults: &Faults,
         metrics: &metrics::Presence,
     ) -> RegistryHandle {
-        let arbiter = Arbiter::new();
         let notes = Notes::new(meta);
         let probe = probes.of("presence");
         let shared = Arc::new(Shared::default());
@@ -93,7 +92,7 @@ impl Registry {
         let address = {
             let (probe, shared, notes) = (Arc::clone(&probe), Arc::clone(&shared), Arc::clone(&notes));
             let (faults, metrics) = (faults.clone(), metrics.clone());
-            Self::start_in_arbiter(&arbiter.handle(), move |_| Self {
+            Self::start_in_arbiter(arbiter, move |_| Self {
                 keeper: Keeper::new("registry".into(), probe, Budget::default(), factory),
                 shared,
                 notes,
@@ -105,7 +104,7 @@ impl Registry {
             })
         };
         let post = Post::new(address.clone().recipient(), probe);
-        RegistryHandle { post, stop: address.recipient(), shared, notes, arbiter }
+        RegistryHandle { post, stop: address.recipient(), shared, notes }
     }
 
     /// The interval timer.
@@ -235,15 +234,14 @@ impl RegistryHandle {
         move || shared.resting.load(Relaxed)
     }
 
-    /// Handles what was sent before, writes when everyone was last seen, and ends the registry and its thread. It
-    /// returns when that is on disk, or the store refuses it.
+    /// Handles what was sent before, writes when everyone was last seen, and ends the registry. It returns when that is
+    /// on disk, or the store refuses it.
     pub async fn stop(self) {
         let (tell, told) = oneshot::channel();
         self.stop.do_send(Stop(tell));
         // An error means that the registry is gone already; what it noted is still here.
         drop(told.await);
         self.notes.finish().await;
-        self.arbiter.stop();
     }
 }
 

@@ -112,7 +112,8 @@ fn bench(timeout: Duration, sweep: Duration) -> Bench {
     let (meta, faults, probes) = (Arc::new(MemoryMeta::default()), Faults::default(), Probes::default());
     let metrics = metrics::Metrics::new().unwrap();
     let config = config::Presence { heartbeat: timeout / 3, timeout, sweep };
-    let handle = Registry::start(&config, Arc::clone(&meta) as _, &probes, &faults, &metrics.presence);
+    let handle =
+        Registry::start(&Arbiter::new().handle(), &config, Arc::clone(&meta) as _, &probes, &faults, &metrics.presence);
     Bench { handle, meta, faults, metrics, probes }
 }
 

@@ -29,4 +29,6 @@ pub use hub::Hub;
 pub use messages::{HubIn, SessionIn};
 pub use outbox::{Outbox, Overflow};
 pub use wire::Wire;
+#[cfg(feature = "testing")]
+pub use worker::pose;
 pub use worker::{Door, Purpose, Worker};

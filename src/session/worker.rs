@@ -21,6 +21,13 @@ thread_local! {
     static HERE: RefCell<Vec<Rc<Worker>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Forgets this thread's workers, as if the thread were another one, and takes `workers` for its own; gives back those
+/// that it had. For a simulation, which is many threads by turns.
+#[cfg(feature = "testing")]
+pub fn pose(workers: Vec<Rc<Worker>>) -> Vec<Rc<Worker>> {
+    HERE.replace(workers)
+}
+
 /// What a session is opened for.
 #[derive(Debug)]
 pub enum Purpose {

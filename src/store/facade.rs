@@ -42,6 +42,33 @@ impl Store {
 
     /// Opens a store on an engine of one's own; it is reopened if it is closed.
     pub fn on(rows: Arc<dyn Rows>, config: &config::Store, probes: &Probes) -> Result<Self, OpenError> {
+        let io =
+            |error: std::io::Error| OpenError::Io { path: config.path.display().to_string(), why: error.to_string() };
+        let reads = Reads::new(config.read_threads).map_err(io)?;
+        let (mut store, writer) = Self::open_on(rows, config, probes, reads)?;
+        let writer = std::thread::Builder::new().name("parlor-log".into()).spawn(move || writer.run()).map_err(io)?;
+        store.writer = Some(writer);
+        Ok(store)
+    }
+
+    /// The same without threads: whoever opened it says when it reads and writes.
+    #[cfg(feature = "testing")]
+    pub fn stepped(
+        rows: Arc<dyn Rows>,
+        config: &config::Store,
+        probes: &Probes,
+    ) -> Result<(Self, super::writer::Stepped), OpenError> {
+        let (store, writer) = Self::open_on(rows, config, probes, Reads::stepped())?;
+        let reads = store.reads();
+        Ok((store, super::writer::Stepped { writer, reads, broken: false }))
+    }
+
+    fn open_on(
+        rows: Arc<dyn Rows>,
+        config: &config::Store,
+        probes: &Probes,
+        reads: Reads,
+    ) -> Result<(Self, Writer), OpenError> {
         let path = || config.path.display().to_string();
         let refused = |error: EngineError| match error {
             EngineError::Damaged(why) => OpenError::Damaged { path: path(), why },
@@ -63,11 +90,8 @@ impl Store {
             probe: probes.of("log_writer"),
             figures: Figures::new(),
         });
-        let io = |error: std::io::Error| OpenError::Io { path: path(), why: error.to_string() };
-        let reads = Reads::new(config.read_threads).map_err(io)?;
         let writer = Writer::new(Arc::clone(&core)).map_err(refused)?;
-        let writer = std::thread::Builder::new().name("parlor-log".into()).spawn(move || writer.run()).map_err(io)?;
-        Ok(Self { core, reads, boot: life.boot, writer: Some(writer) })
+        Ok((Self { core, reads, boot: life.boot, writer: None }, writer))
     }
 
     /// The channels' logs.

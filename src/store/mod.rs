@@ -47,3 +47,5 @@ pub use places::{Membership, Role, member_key, members_prefix, places_prefix};
 pub use reads::Reads;
 pub use rows::{Batch, EngineError, MAX_VALUE, Rows, Visit};
 pub use sled::SledRows;
+#[cfg(feature = "testing")]
+pub use writer::Stepped;

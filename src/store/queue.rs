@@ -156,6 +156,12 @@ impl Queue {
         }
     }
 
+    /// Takes as many writes as one commit may hold, if any wait.
+    #[cfg(feature = "testing")]
+    pub(super) fn take(&self) -> Vec<Waiting> {
+        self.state.lock().drain()
+    }
+
     /// Has the writer look up.
     pub(super) fn wake(&self) {
         self.state.lock().woken = true;

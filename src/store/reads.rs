@@ -53,6 +53,28 @@ impl Reads {
         Ok(Self(Arc::new(handle)))
     }
 
+    /// A pool without threads: [`turn`](Self::turn) reads.
+    #[cfg(feature = "testing")]
+    pub fn stepped() -> Self {
+        Self(Arc::new(Handle(Arc::default())))
+    }
+
+    /// Carries out the oldest read that waits, here; false if none does.
+    #[cfg(feature = "testing")]
+    pub fn turn(&self) -> bool {
+        let job = self.0.0.jobs.lock().0.pop_front();
+        job.is_some_and(|job| {
+            run(job);
+            true
+        })
+    }
+
+    /// How many reads wait.
+    #[cfg(feature = "testing")]
+    pub fn waiting(&self) -> usize {
+        self.0.0.jobs.lock().0.len()
+    }
+
     /// Runs `read` on the pool. It begins at once, whether the future is polled or not; if 4,096 wait already, or
     /// `read` panics, the answer is `Unavailable`.
     pub fn run<T, F>(&self, read: F) -> impl Future<Output = Result<T, ReadError>> + Send + use<T, F>
@@ -103,10 +125,14 @@ impl Pool {
                     self.filled.wait(&mut jobs);
                 }
             };
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                log::error!("a read panicked");
-            }
+            run(job);
         }
+    }
+}
+
+fn run(job: Job) {
+    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+        log::error!("a read panicked");
     }
 }
 

@@ -19,10 +19,16 @@ use super::queue::{Ending, Next, Queue, Waiting};
 use super::rows::EngineError;
 use super::view::View;
 use super::{life, prune};
+
+#[cfg(feature = "testing")]
+#[path = "stepped.rs"]
+mod stepped;
 use crate::clock;
 use crate::config::Durability;
 use crate::planted::{Bug, planted};
 use crate::supervise::Probe;
+#[cfg(feature = "testing")]
+pub use stepped::Stepped;
 
 /// The first wait before reopening, after a failure that followed another at once.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -100,12 +106,7 @@ impl Writer {
             // With chores left it looks up at once, when nobody waits.
             let deadline = if self.chores.is_empty() { self.sync_due } else { Some(clock::stamp()) };
             let done = match self.core.queue.next(deadline) {
-                Next::Ops(ops) => {
-                    for _ in &ops {
-                        self.core.probe.left();
-                    }
-                    self.guarded(ops)
-                }
+                Next::Ops(ops) => self.guarded(ops),
                 Next::Woken if self.chores.is_empty() => Ok(()),
                 Next::Woken => self.guarded(Vec::new()),
                 Next::End(Ending::Clean) => break life::end(&*self.core.view.rows),
@@ -127,6 +128,9 @@ impl Writer {
 
     /// A commit whose panic is an error like others.
     fn guarded(&mut self, ops: Vec<Waiting>) -> Result<(), EngineError> {
+        for _ in &ops {
+            self.core.probe.left();
+        }
         catch_unwind(AssertUnwindSafe(|| self.commit(ops))).unwrap_or_else(|_| {
             self.core.probe.panicked();
             Err(EngineError::Failed("the writer panicked".into()))
@@ -192,13 +196,25 @@ impl Writer {
         Ok(())
     }
 
-    /// Reopens the engine, however often it takes; writes are refused meanwhile. False: the store is to end.
-    fn recover(&mut self, error: &EngineError) -> bool {
+    /// What is known of the rows is not true any more.
+    fn forget(&mut self, error: &EngineError) {
         log::error!("the store failed and is being reopened: {error}");
         self.core.watch.failed(error.to_string());
         self.cache.clear();
         self.next_channel = None;
         self.sync_due = None;
+    }
+
+    /// The engine was reopened.
+    fn go_on(&self) {
+        log::info!("the store is open again");
+        self.core.watch.recovered();
+        self.core.probe.restarted();
+    }
+
+    /// Reopens the engine, however often it takes; writes are refused meanwhile. False: the store is to end.
+    fn recover(&mut self, error: &EngineError) -> bool {
+        self.forget(error);
         loop {
             let Some(until) = clock::stamp().checked_add(self.pause) else { return false };
             self.pause = (self.pause * 2).clamp(PAUSE, LONG_PAUSE);
@@ -214,9 +230,7 @@ impl Writer {
                 }
             }
         }
-        log::info!("the store is open again");
-        self.core.watch.recovered();
-        self.core.probe.restarted();
+        self.go_on();
         true
     }
 
@@ -240,16 +254,18 @@ impl Writer {
         if goes_on { done } else { None }
     }
 
+    fn turn_away(&self, ops: Vec<Waiting>) {
+        for waiting in ops {
+            self.core.probe.left();
+            waiting.op.refuse("it failed and is being reopened");
+        }
+    }
+
     /// Answers all writes with a refusal until `done`; false: the store is to end.
     fn refuse(&self, done: impl Fn() -> bool, deadline: Option<Instant>) -> bool {
         while !done() {
             match self.core.queue.next(deadline) {
-                Next::Ops(ops) => {
-                    for waiting in ops {
-                        self.core.probe.left();
-                        waiting.op.refuse("it failed and is being reopened");
-                    }
-                }
+                Next::Ops(ops) => self.turn_away(ops),
                 Next::Woken => {}
                 Next::End(_) => return false,
             }

@@ -3,6 +3,8 @@
 //!
 //! A probe is read without asking the actor: a scrape enters no mailbox.
 
+#[cfg(feature = "testing")]
+pub mod carrier;
 mod faults;
 mod keeper;
 mod post;

@@ -10,6 +10,8 @@ use std::time::Instant;
 use actix::{Message, Recipient};
 
 use super::Probe;
+#[cfg(feature = "testing")]
+use super::carrier;
 use crate::clock;
 
 /// A message on its way, counted while it lives.
@@ -51,24 +53,42 @@ impl Drop for Inside {
 pub struct Post<M: Send + 'static> {
     to: Recipient<Envelope<M>>,
     probe: Arc<Probe>,
+    #[cfg(feature = "testing")]
+    mailbox: Option<Arc<carrier::Mailbox>>,
 }
 
 impl<M: Send + 'static> Clone for Post<M> {
     fn clone(&self) -> Self {
-        Self { to: self.to.clone(), probe: Arc::clone(&self.probe) }
+        Self {
+            to: self.to.clone(),
+            probe: Arc::clone(&self.probe),
+            #[cfg(feature = "testing")]
+            mailbox: self.mailbox.clone(),
+        }
     }
 }
 
 impl<M: Send + 'static> Post<M> {
     /// A way to `to`, counted by `probe`.
     pub fn new(to: Recipient<Envelope<M>>, probe: Arc<Probe>) -> Self {
-        Self { to, probe }
+        Self {
+            #[cfg(feature = "testing")]
+            mailbox: carrier::mailbox(&to, probe.kind()),
+            to,
+            probe,
+        }
     }
 
     /// Puts `message` at the end of the mailbox. To an actor that ended it is dropped in silence.
     pub fn send(&self, message: M) {
         self.probe.entered();
         let inside = Inside(Arc::clone(&self.probe));
-        self.to.do_send(Envelope { message, sent: clock::stamp(), inside });
+        let envelope = Envelope { message, sent: clock::stamp(), inside };
+        #[cfg(feature = "testing")]
+        if let Some(mailbox) = &self.mailbox {
+            let to = self.to.clone();
+            return mailbox.put(Box::new(move || to.do_send(envelope)));
+        }
+        self.to.do_send(envelope);
     }
 }

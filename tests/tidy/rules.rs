@@ -86,7 +86,7 @@ const PLACES: [(&[&str], &[&str], &str); 3] = [
     ),
     (
         &["Instant::now", "SystemTime", "Utc::now", "Local::now", "rand::", "getrandom::"],
-        &["src/clock.rs"],
+        &["src/clock"],
         "take the time or the random bytes as an argument, or ask `crate::clock` in a shell",
     ),
     // `mod.rs` names the module beside it, not the crate.
