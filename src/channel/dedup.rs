@@ -1,7 +1,8 @@
 //! Which keys the newest messages carry. Pure.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use crate::model::maps::HashMap;
 use crate::model::{Key, Seq, UserName, Wall};
 
 /// A message that used a key.
@@ -39,7 +40,7 @@ impl Keys {
     /// No keys yet: the log's messages up to `head` have still to be [`note`](Self::note)d, from `from` on.
     pub fn new(reach: usize, from: Seq) -> Self {
         let reach = reach.max(1) as u64;
-        Self { by_key: HashMap::new(), in_order: VecDeque::new(), reach, from, head: from.saturating_sub(1) }
+        Self { by_key: HashMap::default(), in_order: VecDeque::new(), reach, from, head: from.saturating_sub(1) }
     }
 
     /// Takes note of the next message.

@@ -4,7 +4,7 @@
 //! shard's lock an actor is either in the table, and what is sent to it will be handled, or it is not, and a new one is
 //! made. An actor that wants to sleep asks here, and may only if it has handled everything that was sent to it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -16,6 +16,7 @@ use super::actor::ChannelActor;
 use super::messages::{ChannelIn, ToHub};
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::model::maps::HashMap;
 use crate::model::{ChannelName, HubId};
 use crate::store::{ChannelLog, Meta, Reads};
 use crate::supervise::{Faults, Post, Probes};

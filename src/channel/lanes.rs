@@ -4,7 +4,8 @@
 //! what comes after it. An answer that is there before that of an earlier command waits for it: a duplicate's receipt is
 //! known at once, but the publish before it may still be on its way to disk. Sessions do not wait for each other.
 
-use std::collections::{HashMap, VecDeque};
+use crate::model::maps::HashMap;
+use std::collections::VecDeque;
 use std::hash::Hash;
 
 /// Whether a command may run beside those before it.
@@ -37,7 +38,7 @@ pub(super) struct Lanes<K, C, R>(HashMap<K, Lane<C, R>>);
 
 impl<K: Eq + Hash + Clone, C, R> Lanes<K, C, R> {
     pub fn new() -> Self {
-        Self(HashMap::new())
+        Self(HashMap::default())
     }
 
     pub fn is_empty(&self) -> bool {

@@ -2,11 +2,11 @@
 //!
 //! One batch is under way to a hub at a time; what comes meanwhile gathers and becomes the next one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::messages::Item;
 use crate::model::HubId;
+use crate::model::maps::HashMap;
 use crate::protocol::Posted;
 
 #[derive(Debug, Default)]

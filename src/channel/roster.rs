@@ -1,9 +1,10 @@
 //! Who hears a channel, and who belongs to it. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::messages::{Origin, Subscriber};
+use crate::model::maps::HashMap;
 use crate::model::{Conn, HubId, Moment, Seq, UserName};
 
 /// At most one `typing` in this time is passed on (protocol, section 2).

@@ -3,9 +3,10 @@
 //! While one append is in flight, what arrives waits and becomes the next batch. A failed append leaves no hole, for
 //! its numbers were only peeked at. Receipts can be had from [`Sequencer::committed`] alone.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::messages::{Draft, Origin};
+use crate::model::maps::HashSet;
 use crate::model::{Key, MAX_SEQ, Message, Seq, UserName, Wall};
 use crate::store::Head;
 
@@ -54,7 +55,7 @@ pub(super) struct Sequencer {
 
 impl Sequencer {
     pub fn new(head: Head) -> Self {
-        Self { head, in_flight: Vec::new(), waiting: VecDeque::new(), keys: HashSet::new() }
+        Self { head, in_flight: Vec::new(), waiting: VecDeque::new(), keys: HashSet::default() }
     }
 
     /// Where the log ends, as far as it was acknowledged.

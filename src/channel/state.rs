@@ -3,7 +3,7 @@
 //! It is loaded before it answers, in one step fixes where a replay ends and who hears what follows, and says nothing of
 //! a message that its log has not acknowledged.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::dedup::{Keys, Used};
@@ -15,6 +15,7 @@ use super::roster::Roster;
 use super::sequencer::Sequencer;
 use super::step::{Effect, Input, Job, Loaded, Settings, Time, overloaded};
 use super::window::Window;
+use crate::model::maps::{HashMap, HashSet};
 use crate::model::{ChannelName, Conn, Epoch, HubId, Moment, Wall};
 use crate::protocol::Problem;
 use crate::store::Head;
@@ -76,7 +77,7 @@ impl State {
             settings,
             time: Time { now: Moment(0), wall: Wall(0) },
             phase: Phase::New,
-            awaited: HashSet::new(),
+            awaited: HashSet::default(),
             held: VecDeque::new(),
             seqs: Sequencer::new(blank),
             window: Window::new(settings.window),
@@ -85,7 +86,7 @@ impl State {
             links: Links::default(),
             lanes: Lanes::new(),
             freed: Vec::new(),
-            jobs: HashMap::new(),
+            jobs: HashMap::default(),
             last_job: 0,
             told_activity: None,
             activity_waits: false,

@@ -1,9 +1,10 @@
 //! The commands that wait for their answers, and the watches that outlive a connection. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::outbox::Ticket;
 use crate::model::Moment;
+use crate::model::maps::HashMap;
 
 /// Names a connection.
 pub(super) type ConnId = u64;

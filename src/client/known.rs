@@ -3,12 +3,13 @@
 //! What was known over an older connection may be of a log that is gone. So before something is published in a channel
 //! that is not heard, the server is asked once on each connection how far that has come.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::backoff::wait;
 use super::error::Fault;
 use super::options::Rules;
 use super::track::Now;
+use crate::model::maps::{HashMap, HashSet};
 use crate::model::{Cursor, Epoch, Moment, Seq};
 
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(super) struct Known {
 impl Known {
     /// Nothing yet.
     pub fn new(rules: Rules) -> Self {
-        Self { newest: HashMap::new(), fresh: HashSet::new(), looks: BTreeMap::new(), fails: 0, rules }
+        Self { newest: HashMap::default(), fresh: HashSet::default(), looks: BTreeMap::new(), fails: 0, rules }
     }
 
     /// The connection went.

@@ -1,7 +1,7 @@
 //! The publishes that have no receipt yet: in order for each channel, bounded, and sent again until it is known what
 //! became of them. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Code;
 use super::backoff::wait;
@@ -9,6 +9,7 @@ use super::error::{Error, Fault};
 use super::event::{Message, Receipt};
 use super::frames::{Limits, Words};
 use super::options::Rules;
+use crate::model::maps::HashMap;
 use crate::model::{Cursor, Epoch, Moment};
 
 /// Names what a caller waits for.
@@ -83,10 +84,10 @@ impl Outbox {
     /// With these bounds, and empty.
     pub fn new(rules: Rules) -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             lanes: BTreeMap::new(),
-            flights: HashMap::new(),
-            keys: HashMap::new(),
+            flights: HashMap::default(),
+            keys: HashMap::default(),
             bytes: 0,
             next: 0,
             hold: None,

@@ -1,6 +1,7 @@
 //! The nouns that everybody shares: names, numbers, cursors, messages. No I/O, no clock, no actor.
 
 mod ids;
+pub mod maps;
 mod message;
 mod names;
 mod time;

@@ -3,8 +3,9 @@
 //!
 //! Pure: it neither reads nor writes the disk itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use crate::model::maps::HashMap;
 use crate::model::{UserName, Wall};
 
 /// Below this prefix the store keeps when each user was last heard from.
@@ -37,7 +38,7 @@ pub struct Gone {
 impl Gone {
     /// Remembers at most `max` users.
     pub fn new(max: usize) -> Self {
-        Self { max, next: 0, users: HashMap::new(), order: BTreeMap::new() }
+        Self { max, next: 0, users: HashMap::default(), order: BTreeMap::new() }
     }
 
     /// `user` went, and was last heard from then; who went longest ago makes room.

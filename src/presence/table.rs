@@ -6,7 +6,7 @@
 //!
 //! It knows no actix, no disk and no clock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::delta::{Effect, Input, Now};
 use super::gone::Gone;
 use super::wheel::Wheel;
 use super::{OnlinePage, Reason, Row, Seen, State, ToHub};
+use crate::model::maps::HashMap;
 use crate::model::{Conn, HubId, Moment, UserName, Wall};
 
 /// How many users that went are remembered without asking the disk.
@@ -79,10 +80,10 @@ impl Table {
             timeout,
             incarnation,
             recovery: None,
-            sessions: HashMap::new(),
+            sessions: HashMap::default(),
             users: BTreeMap::new(),
             hubs: BTreeMap::new(),
-            watchers: HashMap::new(),
+            watchers: HashMap::default(),
             gone: Gone::new(GONE_MAX),
             wheel: Wheel::new(timeout, now.moment),
         }
@@ -95,7 +96,7 @@ impl Table {
         let mut table = Self::fresh(timeout, incarnation, now);
         table.hubs = awaited.iter().map(|&hub| (hub, Hub::default())).collect();
         if !awaited.is_empty() {
-            table.recovery = Some(Recovery { awaited, until: now.moment.after(timeout), parted: HashMap::new() });
+            table.recovery = Some(Recovery { awaited, until: now.moment.after(timeout), parted: HashMap::default() });
         }
         table
     }
@@ -213,7 +214,7 @@ impl Table {
             }
         }
         match &mut self.recovery {
-            None => self.settle(hub, &HashMap::new(), out),
+            None => self.settle(hub, &HashMap::default(), out),
             Some(recovery) => {
                 recovery.awaited.remove(&hub);
                 if recovery.awaited.is_empty() {

@@ -8,11 +8,11 @@
 //! It promises exactness: `advance(now)` gives precisely the keys whose deadlines are `<= now`, each once, in no
 //! particular order. It reads no clock.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
 use crate::model::Moment;
+use crate::model::maps::HashMap;
 
 /// Keys of type `K` with a deadline each.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl<K: Clone + Eq + Hash> Wheel<K> {
     pub fn new(horizon: Duration, now: Moment) -> Self {
         const SLOTS: u64 = 512;
         let tick = (horizon.as_millis() as u64 / (SLOTS / 2)).max(1);
-        Self { tick, slots: (0..SLOTS).map(|_| Vec::new()).collect(), keys: HashMap::new(), now, next: 0 }
+        Self { tick, slots: (0..SLOTS).map(|_| Vec::new()).collect(), keys: HashMap::default(), now, next: 0 }
     }
 
     /// How many keys have a deadline.

@@ -1,6 +1,5 @@
 //! What every session of a server works with.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -10,6 +9,7 @@ use parking_lot::Mutex;
 use super::HubIn;
 use crate::auth::Guests;
 use crate::channel::{Context, Directory, Volume};
+use crate::model::maps::HashMap;
 use crate::model::{Conn, HubId};
 use crate::presence::RegistryIn;
 use crate::protocol::Limits;

@@ -1,7 +1,7 @@
 //! What actor, hub and wire of one session share, on their worker's thread.
 
 use std::cell::RefCell;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use super::outbox::Outbox;
 use super::pending::{Pending, To, Waiting};
 use super::{SessionIn, Wire};
 use crate::clock;
+use crate::model::maps::HashSet;
 use crate::model::{ChannelName, Conn, Moment, Secret, Sid, UserName};
 use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
@@ -117,7 +118,7 @@ impl Cell {
             settled: VecDeque::new(),
             settled_bytes: 0,
             pending: Pending::default(),
-            channels: HashSet::new(),
+            channels: HashSet::default(),
             unread: 0,
             winding_up: false,
             leaving: false,

@@ -4,10 +4,11 @@
 //! anything goes out. A session that is behind is not delivered to, and nothing is buffered for it: it pulls pages until
 //! it stands at `next`, and goes live in that same step.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::channel::{Batch, Item, Joined, Origin, Subscriber};
+use crate::model::maps::{HashMap, HashSet};
 use crate::model::{Conn, Seq, UserName};
 use crate::protocol::Posted;
 
@@ -71,7 +72,7 @@ enum Entry {
 impl Feed {
     /// A feed of which nothing was heard yet.
     pub fn new() -> Self {
-        Self { next: 0, subs: HashMap::new(), live: HashSet::new(), queue: VecDeque::new(), filling: None }
+        Self { next: 0, subs: HashMap::default(), live: HashSet::default(), queue: VecDeque::new(), filling: None }
     }
 
     /// Whether it can be forgotten.

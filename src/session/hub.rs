@@ -4,7 +4,6 @@
 //! what it reads, it reads on the pool. Its one interval sends the pings and pulses, spread over a heartbeat, and cuts
 //! those who take nothing.
 
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use super::worker::Worker;
 use super::{App, HubIn};
 use crate::channel::{Batch, ChannelIn, ToHub};
 use crate::clock;
+use crate::model::maps::{HashMap, HashSet};
 use crate::model::{ChannelName, Conn, Moment, UserName};
 use crate::presence::{self, Reason, RegistryIn};
 use crate::protocol::{CloseCode, ErrorCode, Problem};
@@ -128,11 +128,11 @@ impl State {
     fn new(worker: Rc<Worker>) -> Self {
         Self {
             worker,
-            feeds: HashMap::new(),
+            feeds: HashMap::default(),
             watches: Watches::default(),
-            by_user: HashMap::new(),
-            crowds: HashMap::new(),
-            subscriptions: HashMap::new(),
+            by_user: HashMap::default(),
+            crowds: HashMap::default(),
+            subscriptions: HashMap::default(),
             slot: 0,
         }
     }
@@ -269,7 +269,7 @@ impl State {
             }
             cell.unblock();
         }
-        let mut all: HashMap<Conn, _> = HashMap::new();
+        let mut all: HashMap<Conn, _> = HashMap::default();
         if let Some(feed) = self.feeds.get_mut(channel) {
             feed.begin_again();
             all.extend(feed.subscribers().map(|subscriber| (subscriber.conn, subscriber)));

@@ -1,9 +1,8 @@
 //! What a session does with a frame. Pure: fed frames with the time, it returns what should happen.
 
-use std::collections::HashSet;
-
 use super::pending::{Pending, Seen, To, Watching, What};
 use crate::channel::{Action, Draft};
+use crate::model::maps::HashSet;
 use crate::model::{ChannelName, Moment, UserName};
 use crate::protocol::{Bounds, CloseCode, Command, ErrorCode, Hello, Incoming, Problem};
 

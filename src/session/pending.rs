@@ -2,9 +2,10 @@
 //!
 //! Each has a ticket; an answer finds its command by it, once. One that nobody answers is answered here in time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::model::maps::HashMap;
 use crate::model::{ChannelName, Moment, UserName, Wall};
 use crate::protocol::History;
 

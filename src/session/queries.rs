@@ -1,6 +1,6 @@
 //! Answers that take more than a channel's word: pages of the log, lists from disk, presence.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use super::{HubIn, Session};
 use crate::auth::AuthError;
 use crate::channel::Answer;
 use crate::clock;
+use crate::model::maps::HashMap;
 use crate::model::{ChannelName, Epoch, Hour, Message, Seq, UserName};
 use crate::presence::{last_seen_key, parse_last_seen};
 use crate::protocol::{ErrorCode, Frame, History, Posted, Problem, reply};
@@ -75,7 +76,7 @@ pub(super) fn answer(session: &Session, ticket: u64, answer: Answer) {
             let mut all: Vec<UserName> = present.iter().chain(&users).cloned().collect();
             all.sort();
             all.dedup();
-            let watching = Watching { users, channel: wanted.then_some((channel, present)), seen: Seen::new() };
+            let watching = Watching { users, channel: wanted.then_some((channel, present)), seen: Seen::default() };
             cell.pending.turn(ticket, What::Watch(watching));
             drop(cell);
             ask(session, ticket, all);
@@ -127,7 +128,7 @@ pub(super) fn ask(session: &Session, ticket: u64, users: Vec<UserName>) {
 
 /// When these users were last seen, as far as it is on disk.
 pub(super) fn last_seen(meta: &dyn Meta, users: Vec<UserName>) -> Result<Seen, ReadError> {
-    let mut seen = HashMap::new();
+    let mut seen = HashMap::default();
     for user in users {
         let record = meta.get(&last_seen_key(&user))?;
         if let Some(at) = record.and_then(|record| parse_last_seen(&record.value)) {

@@ -2,8 +2,7 @@
 //!
 //! A session watches a user by name, by a channel that the user is in, or both; it hears of each change once.
 
-use std::collections::{HashMap, HashSet};
-
+use crate::model::maps::{HashMap, HashSet};
 use crate::model::{ChannelName, Conn, UserName};
 
 /// Why a user is watched: by name, or by being in a channel.

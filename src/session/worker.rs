@@ -1,7 +1,6 @@
 //! One HTTP worker's share of a server: its hub, and the cells of its sessions. It never leaves its thread.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use super::app::Admission;
 use super::cell::Shared;
 use super::{App, Hub, HubIn, Session, SessionIn, Wire};
 use crate::clock;
+use crate::model::maps::HashMap;
 use crate::model::{Conn, HubId, Moment, UserName};
 use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Problem};

@@ -3,7 +3,7 @@
 //! Writes are judged in their order, each seeing what the ones before it in the same commit did. Nothing is told
 //! before the commit is durable. This file decides and encodes; it applies and syncs nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
@@ -17,6 +17,7 @@ use super::seal;
 use super::view::View;
 use super::{AppendError, Head, MetaOp, Versioned, WriteError, block, life};
 use crate::clock;
+use crate::model::maps::HashMap;
 use crate::model::{ChannelName, MAX_SEQ, Message, Wall};
 
 /// A change of a small record, to be told to those who watch.
@@ -59,7 +60,7 @@ impl<'a> Commit<'a> {
             low_space,
             rows: BTreeMap::new(),
             before: BTreeMap::new(),
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             answers: Vec::new(),
             changes: Vec::new(),
             messages: 0,

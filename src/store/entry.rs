@@ -1,6 +1,5 @@
 //! A channel as the store knows it: its row, and where its log ends.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use super::rows::EngineError;
 use super::seal::{self, Bad};
 use super::view::View;
 use super::{Hash, Head, block};
+use crate::model::maps::HashMap;
 use crate::model::{ChannelName, Epoch, Seq, Wall};
 
 /// A place in a log and the chain up to it.

@@ -2,7 +2,7 @@
 //!
 //! Callers bound it: a channel has one append in flight. Small records are bounded here.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use super::reply::Reply;
 use super::{AppendError, Head, MetaOp, WriteError};
 use crate::clock;
+use crate::model::maps::HashSet;
 use crate::model::{ChannelName, Message, Seq};
 
 /// Messages of one commit, at most; one append may be larger.
@@ -196,7 +197,7 @@ impl Queue {
 impl State {
     fn drain(&mut self) -> Vec<Waiting> {
         let mut taken = Vec::new();
-        let mut touched: HashSet<ChannelName> = HashSet::new();
+        let mut touched: HashSet<ChannelName> = HashSet::default();
         let mut messages = 0;
         while let Some(next) = self.waiting.front() {
             let size = next.op.messages();

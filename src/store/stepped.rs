@@ -1,5 +1,7 @@
 //! The writer without a thread: a simulation says when it makes a commit; with the feature `testing`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::Writer;
 use crate::store::Reads;
 use crate::store::rows::EngineError;
@@ -54,12 +56,13 @@ impl Stepped {
         }
     }
 
-    /// Ends as the thread does when a store is closed: all is on disk.
+    /// Ends as the thread does when a store is closed: all is on disk. A panic is the thread's end, and an error.
     pub fn close(mut self) -> Result<(), EngineError> {
         while !self.broken && self.writer.core.queue.depth() > 0 {
             self.write(false);
         }
-        crate::store::life::end(&*self.writer.core.view.rows)
+        catch_unwind(AssertUnwindSafe(|| crate::store::life::end(&*self.writer.core.view.rows)))
+            .unwrap_or_else(|_| Err(EngineError::Failed("the writer's thread panicked".into())))
     }
 
     fn fail(&mut self, error: &EngineError) {

@@ -49,13 +49,16 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// Opens the engine again; a panic is an error like others.
     fn reopen(&self) -> Result<(), EngineError> {
-        self.view.turn(|| {
+        let reopen = || {
             self.view.rows.reopen()?;
             let life = life::settle(&*self.view.rows, self.durability, false)?;
             self.generation.store(life.generation, SeqCst);
             Ok(())
-        })
+        };
+        catch_unwind(AssertUnwindSafe(|| self.view.turn(reopen)))
+            .unwrap_or_else(|_| Err(EngineError::Failed("reopening panicked".into())))
     }
 
     fn sync(&self) -> Result<(), EngineError> {
@@ -239,9 +242,7 @@ impl Writer {
         let outcome: Arc<Mutex<Option<Result<(), EngineError>>>> = Arc::default();
         let (core, told) = (Arc::clone(&self.core), Arc::clone(&outcome));
         let thread = std::thread::Builder::new().name("parlor-reopen".into()).spawn(move || {
-            let done = catch_unwind(AssertUnwindSafe(|| core.reopen()))
-                .unwrap_or_else(|_| Err(EngineError::Failed("reopening panicked".into())));
-            *told.lock() = Some(done);
+            *told.lock() = Some(core.reopen());
             core.queue.wake();
         });
         let thread = match thread {

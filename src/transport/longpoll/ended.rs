@@ -1,10 +1,11 @@
 //! How sessions ended, remembered for a while, so that a client that comes for its events learns why. Pure.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Digest;
 use crate::model::Moment;
+use crate::model::maps::HashMap;
 use crate::protocol::CloseCode;
 
 /// For how long (protocol, section 5).

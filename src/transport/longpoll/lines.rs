@@ -1,6 +1,5 @@
 //! The long-poll sessions of one worker, and how a request finds the worker that its session lives on.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use super::ended::{End, Ended};
 use super::line::{Bell, Line, Tell};
 use super::{Digest, Polled};
 use crate::clock;
+use crate::model::maps::HashMap;
 use crate::model::{HubId, Secret};
 use crate::session::{Purpose, Worker};
 use crate::supervise::{Budget, Envelope, Keeper, Post};
@@ -109,7 +109,7 @@ impl Lines {
             move || State {
                 worker: Rc::clone(&worker),
                 own: own.clone(),
-                lines: HashMap::new(),
+                lines: HashMap::default(),
                 ended: Ended::default(),
             }
         };
