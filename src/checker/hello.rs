@@ -1,0 +1,102 @@
+//! How a session begins and ends.
+//!
+//! - `before-welcome`, `second-welcome`: something was said before the welcome, or the welcome twice.
+//! - `wrong-user`: a token brought back somebody else.
+//! - `stolen-name`: a new guest was given the name of another.
+//! - `wrong-name`: the name is not of the form that was asked for.
+//! - `same-session`: two sessions have one secret or public name, or the name cannot be one.
+//! - `close-code`, `close-error`: a code that is none; one above 4000 without the error that says it.
+//! - `after-bye`: something came after `bye`.
+
+use serde_json::Value;
+
+use super::cx::Cx;
+use super::frame::{flag, kind, number, text};
+use super::names::{Map, Set};
+use super::session::Session;
+use super::{By, SessionNo};
+
+/// Close codes of the protocol from 4000 on.
+const CODES: [u16; 9] = [4000, 4001, 4002, 4003, 4500, 4501, 4502, 4503, 4504];
+
+/// Who was here.
+#[derive(Debug, Default)]
+pub(super) struct Guests<'h> {
+    by_token: Map<&'h str, u32>,
+    secrets: Set<&'h str>,
+    /// Users who were welcomed.
+    pub users: Set<u32>,
+}
+
+impl<'h> Guests<'h> {
+    /// Whose token a hello has, if that is known.
+    pub fn presume(&self, hello: &Value) -> Option<u32> {
+        self.by_token.get(text(hello, "token")?).copied()
+    }
+
+    /// A `welcome`. Returns who the session is.
+    pub fn welcome(&mut self, cx: &mut Cx, session: &Session<'h>, frame: &'h Value) -> Option<u32> {
+        let (no, name, token) = (session.no, text(frame, "user")?, text(frame, "token")?);
+        if session.user.is_some() {
+            cx.breach("second-welcome", |_| format!("session {no}: {name}"));
+            return None;
+        }
+        let user = cx.names.id(name);
+        let hello = session.hello.map(|hello| hello.frame);
+        let shown = hello.and_then(|hello| text(hello, "token"));
+        let known = self.users.contains(&user);
+        match shown {
+            Some(shown) => {
+                if self.by_token.get(shown).is_some_and(|theirs| *theirs != user) {
+                    cx.breach("wrong-user", |_| format!("session {no}: another's token was welcomed as {name}"));
+                }
+            }
+            None if known && name.starts_with('~') && self.by_token.get(token) != Some(&user) => {
+                cx.breach("stolen-name", |_| format!("session {no}: a new guest is {name}, who was here before"));
+            }
+            None => {}
+        }
+        let wish = hello.and_then(|hello| text(hello, "guest")).filter(|_| shown.is_none() && !known);
+        if flag(frame, "guest") != name.starts_with('~') || wish.is_some_and(|wish| !is_guest_of(name, wish)) {
+            cx.breach("wrong-name", |_| format!("session {no}: {name} for {wish:?}"));
+        }
+        let (secret, sid) = (text(frame, "session")?, text(frame, "sid")?);
+        let hexes = sid.len() == 12 && sid.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !self.secrets.insert(secret) || !hexes {
+            cx.breach("same-session", |_| format!("session {no}: {sid} is no name of its own"));
+        }
+        self.by_token.insert(token, user);
+        self.users.insert(user);
+        Some(user)
+    }
+}
+
+/// Whether a guest's name is of this wish.
+fn is_guest_of(name: &str, wish: &str) -> bool {
+    let end = name.strip_prefix('~').and_then(|name| name.strip_prefix(wish)).and_then(|name| name.strip_prefix('-'));
+    end.is_some_and(|end| end.len() == 5 && end.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()))
+}
+
+/// A frame came: may it?
+pub(super) fn got(cx: &mut Cx, session: &mut Session<'_>, frame: &Value) {
+    let no = session.no;
+    if session.user.is_none() && !matches!(kind(frame), "welcome" | "error" | "notice") {
+        cx.breach("before-welcome", |_| format!("session {no}: {frame}"));
+    }
+    if session.bye && !session.longpoll {
+        cx.breach("after-bye", |_| format!("session {no}: {frame}"));
+    }
+    session.bye |= kind(frame) == "bye";
+    session.last_close = (kind(frame) == "error").then(|| number(frame, "close")).flatten();
+}
+
+/// A session is over.
+pub(super) fn over(cx: &mut Cx, session: &Session<'_>, code: Option<u16>, by: By) {
+    let Some(code) = code.filter(|code| by == By::Server && *code >= 4000) else { return };
+    let no: SessionNo = session.no;
+    if !CODES.contains(&code) {
+        cx.breach("close-code", |_| format!("session {no}: closed with {code}"));
+    } else if code > 4000 && !session.longpoll && session.last_close != Some(code.into()) {
+        cx.breach("close-error", |_| format!("session {no}: no error said {code} before the close"));
+    }
+}

@@ -1,0 +1,274 @@
+//! One pass over a history: hands each entry to the rules that it concerns.
+
+use serde_json::Value;
+
+use super::cx::Cx;
+use super::frame::{Message, kind, number, text};
+use super::hello::{self, Guests};
+use super::names::Map;
+use super::order::Logs;
+use super::pages;
+use super::presence::Presence;
+use super::reads::Reads;
+use super::receipts::Receipts;
+use super::replies;
+use super::session::{Asked, Session};
+use super::shape;
+use super::subscription::{self, Left};
+use super::{Breach, By, Entry, SessionNo, Terms, What};
+
+/// The rules at work.
+pub(super) struct Run<'h> {
+    cx: Cx,
+    logs: Logs,
+    receipts: Receipts,
+    reads: Reads,
+    left: Left,
+    guests: Guests<'h>,
+    presence: Presence,
+    /// Those that are not over.
+    sessions: Map<SessionNo, Box<Session<'h>>>,
+}
+
+impl<'h> Run<'h> {
+    /// Before the first entry.
+    pub fn new(terms: &Terms) -> Self {
+        Self {
+            cx: Cx::new(*terms),
+            logs: Logs::default(),
+            receipts: Receipts::default(),
+            reads: Reads::default(),
+            left: Left::default(),
+            guests: Guests::default(),
+            presence: Presence::default(),
+            sessions: Map::default(),
+        }
+    }
+
+    /// Takes the next entry.
+    pub fn step(&mut self, entry: &'h Entry) {
+        self.cx.at = entry.at;
+        self.cx.turn += 1;
+        match &entry.what {
+            What::Opened { session, over } => {
+                let begun = Session::new(*session, over == "longpoll", self.cx.turn);
+                self.sessions.insert(*session, Box::new(begun));
+            }
+            What::Sent { session, frame } => self.sent(*session, frame),
+            What::Got { session, frame } => self.got(*session, frame),
+            What::Over { session, code, by } => {
+                if let Some(session) = self.sessions.get(session) {
+                    hello::over(&mut self.cx, session, *code, *by);
+                }
+                self.over(*session, Some(*by));
+            }
+            What::Hampered { session } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    self.presence.doubt(&self.cx, session);
+                    session.hampered.begin(entry.at, self.cx.terms.slack_ms);
+                }
+            }
+            What::Eased { session } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.hampered.end(entry.at);
+                }
+            }
+            What::ServerUp => self.up(),
+            What::ServerDown => {
+                self.doubt_all();
+                self.cx.trouble.down(entry.at, self.cx.turn);
+                self.reads.down(&self.cx);
+            }
+            What::ServerSlow => {
+                self.doubt_all();
+                self.cx.trouble.slow(entry.at, true);
+            }
+            What::ServerWell => self.cx.trouble.slow(entry.at, false),
+            What::Rest => self.rest(),
+            What::Log { channel, epoch, first, head, messages } => {
+                let channel = self.cx.names.id(channel);
+                let log = self.logs.of(&mut self.cx, channel, epoch);
+                self.logs.log(&mut self.cx, log, *first, *head, messages);
+            }
+            What::Note { .. } => {}
+        }
+    }
+
+    /// Everything was seen: the breaches, and how many claims of presence were decided.
+    pub fn finish(mut self) -> (Vec<Breach>, u64) {
+        let left: Vec<SessionNo> = self.sessions.keys().copied().collect();
+        left.into_iter().for_each(|session| self.over(session, None));
+        self.receipts.finish(&mut self.cx, &self.logs, &self.guests.users);
+        self.logs.finish(&mut self.cx);
+        self.presence.finish(&mut self.cx);
+        (self.cx.found.finish(), self.presence.decided)
+    }
+
+    fn over(&mut self, session: SessionNo, by: Option<By>) {
+        if let Some(mut session) = self.sessions.remove(&session) {
+            replies::overdue(&mut self.cx, &session);
+            self.presence.gone(&self.cx, &mut session, by);
+        }
+    }
+
+    fn doubt_all(&mut self) {
+        for session in self.sessions.values_mut() {
+            self.presence.doubt(&self.cx, session);
+        }
+    }
+
+    /// A server that comes up knows nobody of before.
+    fn up(&mut self) {
+        if let Some(fell) = self.cx.trouble.up(self.cx.at) {
+            let before = self.sessions.values().filter(|session| session.opened < fell);
+            let before: Vec<SessionNo> = before.map(|session| session.no).collect();
+            for session in before {
+                if let Some(mut session) = self.sessions.remove(&session) {
+                    self.presence.gone(&self.cx, &mut session, Some(By::Network));
+                }
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        if self.cx.trouble.now() {
+            return;
+        }
+        for session in self.sessions.values().filter(|session| !session.hampered.now()) {
+            subscription::rest(&mut self.cx, &self.logs, session);
+            replies::rest(&mut self.cx, session);
+            self.presence.rest(&self.cx, session);
+        }
+    }
+
+    fn sent(&mut self, session: SessionNo, frame: &'h Value) {
+        let Some(session) = self.sessions.get_mut(&session) else { return };
+        let cx = &mut self.cx;
+        let asked = Asked { turn: cx.turn, at: cx.at, frame };
+        replies::sent(session, asked);
+        let channel = cx.names.maybe(text(frame, "channel"));
+        match kind(frame) {
+            "hello" if session.hello.is_none() => {
+                session.hello = Some(asked);
+                session.presumed = self.guests.presume(frame);
+            }
+            "publish" => self.receipts.sent(cx, session, asked),
+            "join" => subscription::join(session, channel, asked),
+            "leave" => self.left.leave(session, channel, &asked),
+            "unwatch" => self.presence.unwatch(cx, session, frame),
+            "logout" => self.presence.leaving(cx, session),
+            "visible" => self.presence.hide(session),
+            "delete" => {
+                self.logs.deleted.insert(channel);
+            }
+            _ => {}
+        }
+    }
+
+    fn got(&mut self, session: SessionNo, frame: &'h Value) {
+        let Some(session) = self.sessions.get_mut(&session) else { return };
+        let cx = &mut self.cx;
+        hello::got(cx, session, frame);
+        let asked = replies::take(cx, session, frame);
+        if let Some(member) = shape::fault(frame) {
+            let no = session.no;
+            return cx.breach("shape", |_| format!("session {no}: {member} of {frame}"));
+        }
+        let kind = kind(frame);
+        match asked {
+            Some(asked) if kind == "error" => return refused(cx, &mut self.receipts, session, frame, &asked),
+            Some(asked) => self.presence.proven(cx, session, &asked),
+            None => {}
+        }
+        let channel = cx.names.maybe(text(frame, "channel"));
+        match kind {
+            "message" => {
+                if let Some(message) = Message::read(frame, &mut cx.names) {
+                    subscription::message(cx, &mut self.logs, session, channel, message);
+                }
+            }
+            "welcome" => {
+                if let Some(user) = self.guests.welcome(cx, session, frame) {
+                    session.user = Some(user);
+                    self.receipts.welcome(cx, session, user);
+                    self.presence.welcome(cx, session);
+                }
+            }
+            "joined" => {
+                if let Some(asked) = joined(cx, &mut self.logs, session, channel, frame, asked) {
+                    self.reads.joined(cx, session, channel, &asked);
+                }
+            }
+            "left" => {
+                if let Some(asked) = asked {
+                    subscription::left(session, channel, asked.turn);
+                }
+            }
+            "published" => self.receipts.published(cx, &mut self.logs, session, channel, frame, asked),
+            "history" => pages::history(cx, &mut self.logs, session, channel, frame, asked),
+            "presence" if frame.get("users").is_none() => self.presence.event(cx, session, frame),
+            "presence" | "watching" => {
+                if let Some(asked) = asked {
+                    self.presence.rows(cx, session, frame, &asked);
+                }
+            }
+            "channels" => {
+                if let Some(asked) = asked {
+                    self.reads.channels(cx, &mut self.logs, &self.left, session, frame, &asked);
+                }
+            }
+            "ok" => {
+                if let Some(asked) = asked.filter(|asked| super::frame::kind(asked.frame) == "read") {
+                    self.reads.done(cx, &self.logs, session, &asked);
+                }
+            }
+            "read" => self.reads.event(cx, &mut self.logs, &self.left, session, channel, frame),
+            "closed" => {
+                let reason = text(frame, "reason").unwrap_or_default();
+                subscription::closed(cx, &self.logs, &self.left, session, channel, reason);
+            }
+            "member" => subscription::event(cx, session, channel, kind),
+            "typing" => subscription::typing(cx, session, channel, frame),
+            "pulse" => subscription::pulse(cx, session, frame),
+            "activity" => {
+                if let (Some(epoch), Some(head)) = (text(frame, "epoch"), number(frame, "head")) {
+                    let log = self.logs.of(cx, channel, epoch);
+                    self.logs.tell(cx, log, head);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A `joined`: over WebSocket the reply, over long-poll the event. Returns the join that it answers.
+fn joined<'h>(
+    cx: &mut Cx,
+    logs: &mut Logs,
+    session: &mut Session<'h>,
+    channel: u32,
+    frame: &'h Value,
+    asked: Option<Asked<'h>>,
+) -> Option<Asked<'h>> {
+    let reply = frame.get("id").is_some();
+    if reply && session.longpoll {
+        return asked;
+    }
+    if reply && asked.is_none() {
+        // To which command is not known.
+        subscription::loosen(session, channel);
+        return None;
+    }
+    subscription::joined(cx, logs, session, channel, frame, asked)
+}
+
+/// An `error` that answers a command.
+fn refused(cx: &mut Cx, receipts: &mut Receipts, session: &mut Session<'_>, frame: &Value, asked: &Asked<'_>) {
+    let known = !matches!(text(frame, "code"), Some("unavailable" | "internal"));
+    let channel = cx.names.maybe(text(asked.frame, "channel"));
+    match kind(asked.frame) {
+        "publish" if known => receipts.refused(cx, session, asked),
+        "join" | "leave" => subscription::refused(session, channel, asked, known),
+        _ => {}
+    }
+}
