@@ -6,10 +6,81 @@
 pub enum Bug {
     /// The log writer does not sync what it has written.
     SkippedSync,
+    /// The log writer says that it has written what it is about to write.
+    ReceiptBeforeCommit,
+    /// The log writer appends without looking at where its own log ends.
+    ConflictIgnored,
+    /// A store that may have lost something that was told keeps its generation.
+    EpochKept,
+    /// Readers see what is applied and not synced.
+    UncommittedSeen,
+    /// A replay begins one message too late.
+    ReplayOffByOne,
+    /// A join whose cursor is of another life, or too old, says that there is no gap.
+    GapUntold,
+    /// A hub does not look whether it was handed the next message.
+    JumpNotFilled,
+    /// A session that has had its last page goes live, whatever came meanwhile.
+    LiveTooSoon,
+    /// A session that joins again is not taken out of the channel's stream before.
+    OldStreamGoesOn,
+    /// A channel that begins again does not wait for the append that was under way, nor look for where the log ends.
+    RebuiltBlind,
+    /// A channel that is loaded does not learn the keys that were used.
+    KeysForgotten,
+    /// A key with a base is looked for in memory alone.
+    SearchStopsEarly,
+    /// Answers of a lane go out as they come.
+    ReceiptsOvertake,
+    /// A channel goes to sleep although a command is on its way to it.
+    AsleepUnderWay,
+    /// A read position is whatever was said last.
+    ReadGoesBack,
+    /// A wire is not woken for what comes while it writes.
+    LostWakeUp,
+    /// A long-poll acknowledgement drops the event that comes next, too.
+    ForgotAcknowledged,
+    /// The end of a connection ends whatever session its user has.
+    OldEndsNewer,
+    /// A heartbeat does not move the deadline of a session.
+    BeatIgnored,
+    /// A registry that begins again knows at once that nobody is there.
+    RebuiltCallsOffline,
+    /// The registry's sweep finds nobody.
+    NeverReaped,
+    /// The client library sends a publish again under a new key.
+    KeyRenewed,
+    /// The client library goes on after a gap without a look at what lies before.
+    HoleForgotten,
 }
 
 /// All of them, with their names.
-pub const BUGS: [(Bug, &str); 1] = [(Bug::SkippedSync, "skipped-sync")];
+pub const BUGS: [(Bug, &str); 24] = [
+    (Bug::SkippedSync, "skipped-sync"),
+    (Bug::ReceiptBeforeCommit, "receipt-before-commit"),
+    (Bug::ConflictIgnored, "conflict-ignored"),
+    (Bug::EpochKept, "epoch-kept"),
+    (Bug::UncommittedSeen, "uncommitted-seen"),
+    (Bug::ReplayOffByOne, "replay-off-by-one"),
+    (Bug::GapUntold, "gap-untold"),
+    (Bug::JumpNotFilled, "jump-not-filled"),
+    (Bug::LiveTooSoon, "live-too-soon"),
+    (Bug::OldStreamGoesOn, "old-stream-goes-on"),
+    (Bug::RebuiltBlind, "rebuilt-blind"),
+    (Bug::KeysForgotten, "keys-forgotten"),
+    (Bug::SearchStopsEarly, "search-stops-early"),
+    (Bug::ReceiptsOvertake, "receipts-overtake"),
+    (Bug::AsleepUnderWay, "asleep-under-way"),
+    (Bug::ReadGoesBack, "read-goes-back"),
+    (Bug::LostWakeUp, "lost-wake-up"),
+    (Bug::ForgotAcknowledged, "forgot-acknowledged"),
+    (Bug::OldEndsNewer, "old-ends-newer"),
+    (Bug::BeatIgnored, "beat-ignored"),
+    (Bug::RebuiltCallsOffline, "rebuilt-calls-offline"),
+    (Bug::NeverReaped, "never-reaped"),
+    (Bug::KeyRenewed, "key-renewed"),
+    (Bug::HoleForgotten, "hole-forgotten"),
+];
 
 #[cfg(feature = "testing")]
 thread_local! {

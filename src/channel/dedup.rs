@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::model::maps::HashMap;
 use crate::model::{Key, Seq, UserName, Wall};
+use crate::planted::{Bug, planted};
 
 /// A message that used a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,11 @@ impl Keys {
             return Verdict::TooFar;
         }
         let from = (base + 1).max(first);
-        if from >= self.from { Verdict::New } else { Verdict::Search(from, self.from - 1) }
+        if from >= self.from || planted(Bug::SearchStopsEarly) {
+            Verdict::New
+        } else {
+            Verdict::Search(from, self.from - 1)
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::maps::HashMap;
 use crate::model::{ChannelName, HubId};
+use crate::planted::{Bug, planted};
 use crate::store::{ChannelLog, Meta, Reads};
 use crate::supervise::{Faults, Post, Probes};
 
@@ -134,7 +135,7 @@ impl Directory {
     /// Lets an actor go that has handled `handled` messages from here; false if more are on their way to it.
     pub(super) fn retire(&self, channel: &ChannelName, handled: u64) -> bool {
         let mut shard = self.shards[self.place(channel) % SHARDS].lock();
-        let done = shard.get(channel).is_none_or(|entry| entry.sent == handled);
+        let done = shard.get(channel).is_none_or(|entry| entry.sent == handled || planted(Bug::AsleepUnderWay));
         if done && shard.remove(channel).is_some() {
             self.context.metrics.channels_active.dec();
         }

@@ -5,6 +5,7 @@
 //! known at once, but the publish before it may still be on its way to disk. Sessions do not wait for each other.
 
 use crate::model::maps::HashMap;
+use crate::planted::{Bug, planted};
 use std::collections::VecDeque;
 use std::hash::Hash;
 
@@ -76,6 +77,11 @@ impl<K: Eq + Hash + Clone, C, R> Lanes<K, C, R> {
     pub fn settle(&mut self, key: &K, ticket: u64, answer: R) -> Vec<R> {
         let Some(lane) = self.0.get_mut(key) else { return vec![answer] };
         let Some(place) = lane.running.iter_mut().find(|(running, _)| *running == ticket) else { return vec![answer] };
+        if planted(Bug::ReceiptsOvertake) {
+            lane.running.retain(|(running, _)| *running != ticket);
+            lane.alone &= !lane.running.is_empty();
+            return vec![answer];
+        }
         place.1 = Some(answer);
         let mut ready = Vec::new();
         while lane.running.front().is_some_and(|(_, answer)| answer.is_some()) {

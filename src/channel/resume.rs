@@ -1,6 +1,7 @@
 //! Where a replay begins. Pure.
 
 use crate::model::{Cursor, Epoch, Seq};
+use crate::planted::{Bug, planted};
 
 /// A first visit shows the current hour, or this many if it has fewer (protocol, promise 4) …
 pub(super) const FIRST_MIN: u64 = 20;
@@ -35,7 +36,12 @@ impl Kept<'_> {
             && cursor.seq <= self.head
             && cursor.seq + 1 >= self.first
             && self.head - cursor.seq <= most;
-        if whole { Replay { next: cursor.seq + 1, gap: false } } else { Replay { gap: true, ..self.tail(most, most) } }
+        if whole {
+            let skipped = u64::from(planted(Bug::ReplayOffByOne) && cursor.seq + 1 < self.head);
+            Replay { next: cursor.seq + 1 + skipped, gap: false }
+        } else {
+            Replay { gap: !planted(Bug::GapUntold), ..self.tail(most, most) }
+        }
     }
 
     /// What a first visit shows, when `in_hour` of the newest are of the current hour.

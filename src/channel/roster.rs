@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::messages::{Origin, Subscriber};
 use crate::model::maps::HashMap;
 use crate::model::{Conn, HubId, Moment, Seq, UserName};
+use crate::planted::{Bug, planted};
 
 /// At most one `typing` in this time is passed on (protocol, section 2).
 const TYPING_EVERY: Duration = Duration::from_secs(3);
@@ -205,6 +206,10 @@ impl Roster {
         let position = self.members.get_mut(user)?;
         let before = *position;
         *position = before.max(seq);
+        if planted(Bug::ReadGoesBack) {
+            *position = seq;
+            return Some(0);
+        }
         Some(before)
     }
 

@@ -11,6 +11,7 @@ use super::frames::{Limits, Words};
 use super::options::Rules;
 use crate::model::maps::HashMap;
 use crate::model::{Cursor, Epoch, Moment};
+use crate::planted::{Bug, planted};
 
 /// Names what a caller waits for.
 pub(super) type Ticket = u64;
@@ -261,6 +262,9 @@ impl Outbox {
     fn unsure(&mut self, number: u64) {
         if let Some(entry) = self.entries.get_mut(&number) {
             entry.unsure = true;
+            if planted(Bug::KeyRenewed) {
+                entry.words.key.push('n');
+            }
         }
         self.put_back(number, None);
     }

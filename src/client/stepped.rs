@@ -123,9 +123,4 @@ impl Stepped {
         self.machine.raw(Now { at, dice }, self.tickets, command);
         self.tickets
     }
-
-    /// Who it is, once it was welcomed.
-    pub fn user(&self) -> Option<&str> {
-        self.machine.identity().user.as_ref().map(crate::model::UserName::as_str)
-    }
 }

@@ -15,6 +15,7 @@ use super::options::{Rules, Start};
 use super::outbox::{Gate, Ticket};
 use super::track::{Fill, Now, Paging, Reader, Stage, Track};
 use crate::model::{Cursor, Epoch, Moment, Seq};
+use crate::planted::{Bug, planted};
 
 /// What a channel needs said.
 #[derive(Debug, PartialEq, Eq)]
@@ -202,7 +203,13 @@ impl Tracks {
             return std::mem::take(&mut track.waiters).into_iter().map(|ticket| (ticket, joined.clone())).collect();
         }
         let cursor = match track.cursor.take() {
-            Some(had) if had.epoch == joined.epoch && had.seq <= joined.head => had,
+            Some(had) if had.epoch == joined.epoch && had.seq <= joined.head => {
+                if planted(Bug::HoleForgotten) {
+                    here
+                } else {
+                    had
+                }
+            }
             Some(_) => {
                 let (channel, epoch) = (joined.channel.clone(), joined.epoch.clone());
                 out.push(Event::Reset { channel, epoch, next: joined.next });

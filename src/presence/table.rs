@@ -16,6 +16,7 @@ use super::wheel::Wheel;
 use super::{OnlinePage, Reason, Row, Seen, State, ToHub};
 use crate::model::maps::HashMap;
 use crate::model::{Conn, HubId, Moment, UserName, Wall};
+use crate::planted::{Bug, planted};
 
 /// How many users that went are remembered without asking the disk.
 const GONE_MAX: usize = 10_000;
@@ -95,7 +96,7 @@ impl Table {
         let awaited: BTreeSet<HubId> = hubs.into_iter().collect();
         let mut table = Self::fresh(timeout, incarnation, now);
         table.hubs = awaited.iter().map(|&hub| (hub, Hub::default())).collect();
-        if !awaited.is_empty() {
+        if !awaited.is_empty() && !planted(Bug::RebuiltCallsOffline) {
             table.recovery = Some(Recovery { awaited, until: now.moment.after(timeout), parted: HashMap::default() });
         }
         table
@@ -134,6 +135,8 @@ impl Table {
             }
             Input::Up { hub, seen } | Input::Beat { hub, seen } => self.hear(hub, seen, now, &mut out),
             Input::Down { user, conn, reason } => {
+                let newest = || self.users.get(&user).and_then(|there| there.conns.last().copied());
+                let conn = if planted(Bug::OldEndsNewer) { newest().unwrap_or(conn) } else { conn };
                 if self.sessions.get(&conn).is_some_and(|session| session.user == user) {
                     self.end(conn, reason, now, &mut out);
                 }
@@ -252,7 +255,7 @@ impl Table {
         if let Some(known) = self.sessions.get_mut(&conn) {
             known.hub = hub;
             known.confirmed = true;
-            if heard <= known.heard {
+            if heard <= known.heard || planted(Bug::BeatIgnored) {
                 return;
             }
             known.heard = heard;
@@ -326,6 +329,9 @@ impl Table {
 
     fn sweep(&mut self, now: Now, out: &mut Vec<Effect>) {
         let mut due = self.wheel.advance(now.moment);
+        if planted(Bug::NeverReaped) {
+            due.clear();
+        }
         due.sort_unstable();
         let mut reaped: BTreeMap<HubId, Vec<Conn>> = BTreeMap::new();
         for conn in &due {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::channel::{Batch, Item, Joined, Origin, Subscriber};
 use crate::model::maps::{HashMap, HashSet};
 use crate::model::{Conn, Seq, UserName};
+use crate::planted::{Bug, planted};
 use crate::protocol::Posted;
 
 /// Where a session stands in the channel.
@@ -156,7 +157,7 @@ impl Feed {
 
     /// The rule of the jump: what would be skipped if `entry` were dealt with now.
     fn missing_before(&self, entry: &Entry) -> Option<(Seq, Seq)> {
-        if self.live.is_empty() {
+        if self.live.is_empty() || planted(Bug::JumpNotFilled) {
             return None;
         }
         let upto = match entry {
@@ -229,7 +230,9 @@ impl Feed {
         let conn = origin.conn;
         let stands = self.subs.get(&conn).map(|sub| sub.behind.as_ref().map_or(self.next, |behind| behind.next));
         let next = if joined.stood { stands.unwrap_or(joined.next) } else { joined.next };
-        self.remove(conn);
+        if !planted(Bug::OldStreamGoesOn) {
+            self.remove(conn);
+        }
         if self.live.is_empty() {
             // Nobody here is owed anything: the feed goes on where the channel stands.
             self.next = self.next.max(joined.head + 1);
@@ -258,7 +261,7 @@ impl Feed {
             return false;
         }
         let Some(sub) = self.subs.get_mut(&conn) else { return true };
-        if upto >= self.next {
+        if upto >= self.next || planted(Bug::LiveTooSoon) {
             sub.behind = None;
             self.live.insert(conn);
         } else {

@@ -156,8 +156,11 @@ impl Writer {
             None => None,
         };
         let (batch, before) = commit.take_rows();
+        if planted(Bug::ReceiptBeforeCommit) {
+            commit.answers.drain(..).for_each(|tell| tell());
+        }
         if !batch.0.is_empty() {
-            if core.durability == Durability::Always {
+            if core.durability == Durability::Always && !planted(Bug::UncommittedSeen) {
                 core.view.hide(before);
             }
             core.view.rows.apply(&batch)?;

@@ -25,6 +25,8 @@ pub struct At<'a> {
     pub calm: bool,
     /// Whether what was told is on disk.
     pub durable: bool,
+    /// Whether a key is of no use without a base.
+    pub bases: bool,
 }
 
 impl At<'_> {
@@ -66,8 +68,6 @@ pub trait Agent {
     fn act(&mut self, at: &mut At<'_>);
     /// What it still waits for, if it does, when everything has come to rest.
     fn unsettled(&self) -> Option<String>;
-    /// Who it is.
-    fn user(&self) -> Option<&str>;
 }
 
 /// A publish that is to happen once.
@@ -317,7 +317,7 @@ impl Careful {
         }
         self.keys += 1;
         let key = format!("k{}-{}", self.number, self.keys);
-        let base = (at.dice.once_in(3) && place.subscribed).then_some(place.seq);
+        let base = (at.bases || (at.durable && at.dice.once_in(3))).then_some(place.seq);
         let mut body = json!({"key": key});
         if at.dice.once_in(15) {
             body["text"] = json!("x".repeat(at.dice.below(3000) as usize));
@@ -449,9 +449,5 @@ impl Agent for Careful {
         let post = self.posts.front().map(|post| format!("agent {} waits for the receipt of {post:?}", self.number));
         let line = (!self.welcomed).then(|| format!("agent {} is not welcomed", self.number));
         post.or(joins.map(|join| format!("agent {} waits for {join:?}", self.number))).or(line)
-    }
-
-    fn user(&self) -> Option<&str> {
-        self.user.as_deref()
     }
 }

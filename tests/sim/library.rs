@@ -170,8 +170,4 @@ impl Agent for Library {
         let waits = self.waiting.first();
         waits.map(|ticket| format!("library {} waits for the receipt of publish {ticket}", self.number))
     }
-
-    fn user(&self) -> Option<&str> {
-        self.client.as_ref().and_then(Stepped::user)
-    }
 }

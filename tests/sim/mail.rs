@@ -136,13 +136,6 @@ impl Mail {
         let mut inside = self.0.borrow_mut();
         (inside.now, inside.split) = (thread, false);
     }
-
-    /// How many messages wait.
-    pub fn len(&self) -> usize {
-        let inside = self.0.borrow();
-        let held: usize = inside.held.values().map(VecDeque::len).sum();
-        held + inside.boxes.values().map(|mailbox| mailbox.waiting.len()).sum::<usize>()
-    }
 }
 
 fn mailbox_thread(inside: &Inside, number: u64) -> Thread {

@@ -53,6 +53,8 @@ pub struct Plan {
     pub queue: usize,
     pub idle: u64,
     pub durable: bool,
+    /// Among how many of the newest messages a key without a base is looked for.
+    pub dedup: usize,
     pub channels: Vec<&'static str>,
     /// When calm begins.
     pub span: u64,
@@ -74,10 +76,15 @@ impl Plan {
             queue: *dice.one_of(&[8192, 65_536]),
             idle: *dice.one_of(&[60, 400, 5000]),
             durable: !dice.once_in(5),
+            dedup: 100_000,
             channels: CHANNELS[..dice.range(1, 4) as usize].to_vec(),
             span,
             events: Vec::new(),
         };
+        if plan.durable && dice.once_in(2) {
+            // So few that every key needs its base.
+            plan.dedup = 8;
+        }
         for _ in 0..dice.below(9) {
             let at = dice.range(1050, span);
             plan.add(at, dice);

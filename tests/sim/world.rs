@@ -225,7 +225,7 @@ impl World {
                 line.orphan(self.now, life.as_ref(), &mut self.dice);
             }
         }
-        if let (End::Stopped, Some(life)) = (&end, &mut life)
+        if let (End::Stopped | End::Over, Some(life)) = (&end, &mut life)
             && let Some(store) = life.store.take()
         {
             // A disk that fails at the very end is a crash.
@@ -417,6 +417,7 @@ impl World {
             delay: self.plan.delay,
             calm: self.calm,
             durable: self.plan.durable,
+            bases: self.plan.dedup < 1000,
         };
         act(&mut *agent, &mut at);
         self.agents[number] = Some(agent);
@@ -473,7 +474,7 @@ fn configure(plan: &Plan) -> Config {
     config.presence.timeout = Duration::from_millis(TIMEOUT);
     config.presence.sweep = Duration::from_millis(SWEEP);
     config.channels.window = plan.window;
-    config.channels.dedup_window = 400;
+    config.channels.dedup_window = plan.dedup;
     config.channels.idle = Duration::from_millis(plan.idle);
     config.limits.replay_max = plan.replay_max;
     config.limits.outstanding = 16;
