@@ -100,3 +100,84 @@ pub(super) fn over(cx: &mut Cx, session: &Session<'_>, code: Option<u16>, by: By
         cx.breach("close-error", |_| format!("session {no}: no error said {code} before the close"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::checker::sample::{Story, two, user, with};
+    use crate::checker::{By, What};
+
+    /// A session that says this hello and gets this welcome.
+    fn hello(story: &mut Story, hello: Value, welcome: Value) {
+        story.what(What::Opened { session: 3, over: "websocket".into() });
+        story.both(3, with(json!({"type": "hello", "version": 1}), hello), welcome);
+    }
+
+    #[test]
+    fn a_token_brings_back_its_guest_and_nobody_else() {
+        let ann = json!({"user": user("ann"), "token": "token-ann"});
+        for (shown, welcome, rule) in [
+            (json!({"token": "token-ann"}), ann.clone(), None),
+            (json!({"token": "token-bob"}), ann.clone(), Some("wrong-user")),
+            (json!({"guest": "ann"}), with(ann.clone(), json!({"token": "new"})), Some("stolen-name")),
+            (json!({"guest": "carl"}), json!({}), None),
+            (json!({"guest": "dora"}), json!({}), Some("wrong-name")),
+            (json!({"guest": "carl"}), json!({"user": "~carl-AAAAA"}), Some("wrong-name")),
+            (json!({"guest": "carl"}), json!({"session": "secret-1"}), Some("same-session")),
+            (json!({"guest": "carl"}), json!({"sid": "short"}), Some("same-session")),
+        ] {
+            let mut story = two();
+            hello(&mut story, shown.clone(), with(Story::welcome(3, "carl"), welcome));
+            assert_eq!(story.broken().first().copied(), rule, "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_welcome_comes_first_and_once() {
+        let mut story = Story::new();
+        story.what(What::Opened { session: 1, over: "websocket".into() });
+        let mut early = story.clone();
+        early.hear(1, json!({"type": "pulse", "heads": {}}));
+        early.breaks("before-welcome");
+        story.hear(1, json!({"type": "error", "code": "unauthenticated", "message": "no"}));
+        story.say(1, json!({"type": "hello", "version": 1, "guest": "ann"}));
+        story.hear(1, Story::welcome(1, "ann"));
+        story.holds();
+        story.hear(1, Story::welcome(1, "ann"));
+        story.breaks("second-welcome");
+    }
+
+    #[test]
+    fn a_close_has_a_code_that_is_one_and_was_said_before() {
+        for (said, code, rule) in [
+            (Some(4001), 4001, None),
+            (None, 4000, None),
+            (None, 1001, None),
+            (None, 4001, Some("close-error")),
+            (Some(4002), 4001, Some("close-error")),
+            (Some(4007), 4007, Some("close-code")),
+        ] {
+            let mut story = two();
+            if let Some(close) = said {
+                story.hear(1, json!({"type": "error", "code": "overloaded", "message": "slow", "close": close}));
+            }
+            story.what(What::Over { session: 1, code: Some(code), by: By::Server });
+            match rule {
+                Some(rule) => story.breaks(rule),
+                None => story.holds(),
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_comes_after_bye() {
+        let mut story = two();
+        story.both(1, json!({"type": "logout"}), json!({"type": "bye"}));
+        let mut good = story.clone();
+        good.over(1, By::Client);
+        good.holds();
+        story.hear(1, json!({"type": "pulse", "heads": {"lobby": 0}}));
+        story.breaks("after-bye");
+    }
+}

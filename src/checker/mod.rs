@@ -6,6 +6,8 @@
 mod cx;
 mod found;
 mod frame;
+#[cfg(test)]
+mod good_tests;
 mod hello;
 mod history;
 mod names;

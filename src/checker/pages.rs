@@ -125,3 +125,84 @@ impl<'h> Wish<'h> {
         self.hour.is_none() && self.after && !self.before && newest > 0 && oldest > self.from
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::checker::sample::{Story, message, two, user, with};
+
+    /// A page of a log that holds 1 to 5, all of which Ann said; the last two with an hour that is not the first's.
+    fn page(wish: &Value, seqs: &[u64], more: bool, places: Value) -> Story {
+        let said = |seq| message(seq, &user("ann"), &format!("k{seq}"));
+        let mut story = two();
+        (1..6).for_each(|seq| story.published(1, &said(seq), &[1, 2]));
+        let messages: Vec<Value> = seqs.iter().map(|seq| said(*seq)).collect();
+        let reply = json!({"type": "history", "channel": "lobby", "epoch": "e", "first": 1, "head": 5, "messages": messages,
+            "more": more});
+        story.both(2, with(json!({"type": "history", "channel": "lobby"}), wish.clone()), with(reply, places));
+        story
+    }
+
+    #[test]
+    fn a_page_is_what_was_asked_for() {
+        for (wish, seqs, more) in [
+            (json!({}), &[1, 2, 3, 4, 5][..], false),
+            (json!({"limit": 2}), &[4, 5], true),
+            (json!({"before": 4}), &[1, 2, 3], false),
+            (json!({"before": 4, "limit": 1}), &[3], true),
+            (json!({"after": 2}), &[3, 4, 5], false),
+            (json!({"after": 2, "limit": 1}), &[3], true),
+            (json!({"after": 1, "before": 5}), &[2, 3, 4], false),
+            (json!({"after": 1, "before": 5, "limit": 2}), &[2, 3], true),
+            (json!({"after": 5}), &[], false),
+            (json!({"before": 1}), &[], false),
+            (json!({"hour": "2026-11-22T16"}), &[1, 2, 3, 4, 5], false),
+            (json!({"hour": "2026-11-22T15"}), &[], false),
+        ] {
+            page(&wish, seqs, more, json!({})).holds();
+        }
+    }
+
+    #[test]
+    fn a_page_with_anything_else_is_found() {
+        for (wish, seqs, more, rule) in [
+            (json!({}), &[1, 2, 4, 5][..], false, "history-hole"),
+            (json!({}), &[5, 4, 3, 2, 1], false, "history-hole"),
+            (json!({"limit": 2}), &[1, 2], true, "history-hole"),
+            (json!({"limit": 2}), &[3, 4, 5], true, "history-range"),
+            (json!({"before": 4}), &[2, 3, 4], true, "history-range"),
+            (json!({"after": 2}), &[2, 3, 4, 5], false, "history-range"),
+            (json!({"after": 2}), &[4, 5], false, "history-hole"),
+            (json!({"after": 5}), &[5], false, "history-range"),
+            (json!({"after": 2}), &[], false, "history-hole"),
+            (json!({}), &[1, 2, 3, 4, 5], true, "history-more"),
+            (json!({"after": 2, "limit": 1}), &[3], false, "history-more"),
+            (json!({"before": 4, "limit": 1}), &[3], false, "history-more"),
+            (json!({"after": 5}), &[], true, "history-more"),
+            (json!({"hour": "2026-11-22T15"}), &[1], false, "history-range"),
+        ] {
+            page(&wish, seqs, more, json!({})).breaks(rule);
+        }
+        page(&json!({}), &[1, 2, 3, 4, 5], false, json!({"first": 2})).breaks("history-range");
+        page(&json!({"before": 4}), &[2, 3], false, json!({"first": 2})).holds();
+        page(&json!({"before": 4}), &[1, 2, 3], false, json!({"head": 4})).breaks("stale-head");
+    }
+
+    #[test]
+    fn what_was_trimmed_meanwhile_may_be_left_out() {
+        let mut story = page(&json!({"after": 1}), &[4, 5], false, json!({}));
+        story.breaks("history-hole");
+        story.log(&[message(4, &user("ann"), "k4"), message(5, &user("ann"), "k5")]);
+        story.holds();
+    }
+
+    #[test]
+    fn a_page_shows_what_everyone_heard() {
+        let mut story = page(&json!({}), &[1, 2, 3, 4, 5], false, json!({}));
+        let reply = json!({"type": "history", "channel": "lobby", "epoch": "e", "first": 1, "head": 5,
+            "messages": [message(5, &user("bob"), "k5")], "more": true});
+        story.both(2, json!({"type": "history", "channel": "lobby", "limit": 1}), reply);
+        story.breaks("one-message-per-place");
+    }
+}

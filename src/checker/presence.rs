@@ -244,3 +244,7 @@ fn covers(spans: &[(u64, u64)], from: u64, to: u64) -> bool {
     let upto = spans.partition_point(|(start, _)| *start <= from);
     spans[..upto].last().is_some_and(|(_, end)| *end >= to)
 }
+
+#[cfg(test)]
+#[path = "presence_tests.rs"]
+mod tests;

@@ -129,3 +129,111 @@ impl Reads {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::checker::What;
+    use crate::checker::sample::{Story, message, two, user};
+
+    fn read(seq: u64) -> Value {
+        json!({"type": "read", "channel": "lobby", "user": user("ann"), "seq": seq})
+    }
+
+    fn channels(story: &mut Story, rows: &[(u64, u64)]) {
+        let row = |(read, unread): &(u64, u64)| json!({"channel": "lobby", "epoch": "e", "head": 3, "read": read, "unread": unread, "role": "member"});
+        let rows: Vec<Value> = rows.iter().map(row).collect();
+        story.both(1, json!({"type": "channels"}), json!({"type": "channels", "channels": rows, "more": false}));
+    }
+
+    /// Bob has said three things, and Ann has read two of them.
+    fn story() -> Story {
+        let mut story = two();
+        for seq in 1..4 {
+            story.published(2, &message(seq, &user("bob"), &format!("k{seq}")), &[1, 2]);
+        }
+        story.both(1, json!({"type": "read", "channel": "lobby", "seq": 2}), json!({"type": "ok"}));
+        story
+    }
+
+    #[test]
+    fn a_position_never_moves_back() {
+        for (next, rule) in [(2, None), (3, None), (1, Some("read-goes-back"))] {
+            let mut rows = story();
+            channels(&mut rows, &[(next, 0)]);
+            let mut events = story();
+            events.hear(2, read(2));
+            events.hear(2, read(next));
+            for story in [rows, events] {
+                match rule {
+                    Some(rule) => story.breaks(rule),
+                    None => story.holds(),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_heard_holds_for_lists_too_and_a_restart_changes_nothing() {
+        let mut story = story();
+        story.hear(2, read(3));
+        story.what(What::ServerDown);
+        story.what(What::ServerUp);
+        story.websocket(3, "ann");
+        let list = |story: &mut Story, read: u64| {
+            let row = json!({"channel": "lobby", "epoch": "e", "head": 3, "read": read, "unread": 0, "role": "member"});
+            story.both(3, json!({"type": "channels"}), json!({"type": "channels", "channels": [row], "more": false}));
+        };
+        let mut good = story.clone();
+        list(&mut good, 3);
+        good.holds();
+        list(&mut story, 2);
+        story.breaks("read-goes-back");
+    }
+
+    #[test]
+    fn who_leaves_begins_again() {
+        let mut story = story();
+        story.both(1, json!({"type": "leave", "channel": "lobby"}), json!({"type": "left", "channel": "lobby"}));
+        story.join(1, json!({"tail": 0}), [1, 3, 4], false);
+        channels(&mut story, &[(0, 3)]);
+        story.holds();
+    }
+
+    #[test]
+    fn no_more_is_unread_than_there_is() {
+        for (read, unread, rule) in [(2, 1, None), (2, 2, Some("unread-too-many")), (2, 1001, Some("unread-too-many"))]
+        {
+            let mut story = story();
+            channels(&mut story, &[(read, unread)]);
+            match rule {
+                Some(rule) => {
+                    assert!(story.broken().iter().all(|broken| *broken == rule) && !story.broken().is_empty())
+                }
+                None => story.holds(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_channel_that_was_joined_is_in_the_list() {
+        let mut bad = story();
+        channels(&mut bad, &[]);
+        bad.breaks("member-missing");
+        let mut guest = story();
+        guest.websocket(3, "carl");
+        guest.join(3, json!({"member": false, "tail": 0}), [1, 3, 4], false);
+        guest.both(3, json!({"type": "channels"}), json!({"type": "channels", "channels": [], "more": false}));
+        guest.holds();
+    }
+
+    #[test]
+    fn a_position_beyond_the_head_is_found() {
+        let mut story = story();
+        story.hear(2, read(3));
+        story.holds();
+        story.hear(2, read(4));
+        story.breaks("unread-too-many");
+    }
+}

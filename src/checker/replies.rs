@@ -117,3 +117,120 @@ pub(super) fn rest(cx: &mut Cx, session: &Session<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::checker::sample::{Story, message, two, user};
+    use crate::checker::{By, What};
+
+    #[test]
+    fn each_command_has_one_reply_of_its_type() {
+        let pong = json!({"type": "pong", "now": "2026-11-22T16:00:00.000Z"});
+        let mut story = two();
+        let id = story.ask(1, json!({"type": "ping"}));
+        for wrong in [json!({"type": "ok"}), json!({"type": "left", "channel": "lobby"})] {
+            let mut bad = story.clone();
+            bad.answer(1, &id, wrong);
+            bad.breaks("reply-type");
+        }
+        let mut unasked = story.clone();
+        unasked.answer(1, "never", pong.clone());
+        unasked.breaks("reply-unasked");
+        story.answer(1, &id, pong.clone());
+        story.holds();
+        story.answer(1, &id, pong);
+        story.breaks("reply-twice");
+    }
+
+    #[test]
+    fn a_reply_is_of_the_channel_that_was_asked() {
+        let mut story = two();
+        let id = story.ask(1, json!({"type": "leave", "channel": "lobby"}));
+        let mut good = story.clone();
+        good.answer(1, &id, json!({"type": "left", "channel": "lobby"}));
+        good.holds();
+        story.answer(1, &id, json!({"type": "left", "channel": "other"}));
+        story.breaks("reply-type");
+    }
+
+    #[test]
+    fn receipts_come_in_the_order_of_their_commands() {
+        let said = |seq| message(seq, &user("ann"), &format!("k{seq}"));
+        for (order, over, rule) in
+            [([1, 2], "websocket", None), ([2, 1], "websocket", Some("reply-order")), ([2, 1], "longpoll", None)]
+        {
+            let mut story = two();
+            story.open(3, over, "ann");
+            let ids = [1, 2].map(|seq| story.ask(3, Story::publish(&said(seq))));
+            for seq in order {
+                story.answer(3, &ids[seq - 1], Story::receipt(&said(seq as u64), false));
+            }
+            match rule {
+                Some(rule) => story.breaks(rule),
+                None => story.holds(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_comes_within_ten_seconds_unless_something_is_amiss() {
+        let pong = json!({"type": "pong", "now": "2026-11-22T16:00:00.000Z"});
+        let faults = [
+            vec![],
+            vec![What::ServerSlow, What::ServerWell],
+            vec![What::Hampered { session: 1 }, What::Eased { session: 1 }],
+        ];
+        for (which, fault) in faults.into_iter().enumerate() {
+            let mut story = two();
+            let id = story.ask(1, json!({"type": "ping"}));
+            story.wait(9000);
+            fault.into_iter().for_each(|what| story.what(what));
+            story.wait(2000);
+            let mut never = story.clone();
+            story.answer(1, &id, pong.clone());
+            never.wait(9000);
+            never.websocket(3, "carl");
+            never.breaks("reply-late");
+            match which {
+                0 => story.breaks("reply-late"),
+                _ => story.holds(),
+            }
+        }
+    }
+
+    #[test]
+    fn who_ends_in_time_needs_no_reply() {
+        let mut story = two();
+        story.ask(1, json!({"type": "ping"}));
+        story.wait(9000);
+        story.over(1, By::Network);
+        story.wait(9000);
+        story.websocket(3, "carl");
+        story.holds();
+    }
+
+    #[test]
+    fn at_rest_nothing_is_unanswered() {
+        let mut story = two();
+        story.ask(1, json!({"type": "ping"}));
+        let mut good = story.clone();
+        good.over(1, By::Client);
+        good.what(What::Rest);
+        good.holds();
+        story.what(What::Rest);
+        story.breaks("rest-unanswered");
+    }
+
+    #[test]
+    fn an_id_that_was_used_twice_says_nothing() {
+        let pong = json!({"type": "pong", "id": "x", "now": "2026-11-22T16:00:00.000Z"});
+        let mut story = two();
+        for _ in 0..3 {
+            story.say(1, json!({"type": "ping", "id": "x"}));
+        }
+        (0..3).for_each(|_| story.hear(1, pong.clone()));
+        story.holds();
+    }
+}

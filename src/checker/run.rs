@@ -272,3 +272,71 @@ fn refused(cx: &mut Cx, receipts: &mut Receipts, session: &mut Session<'_>, fram
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::checker::sample::{Story, two};
+    use crate::checker::{By, What};
+
+    #[test]
+    fn a_frame_of_the_wrong_shape_is_found() {
+        for (frame, good) in [
+            (json!({"type": "error", "code": "conflict", "message": "no"}), true),
+            (json!({"type": "error", "code": "oops", "message": "no"}), false),
+            (json!({"type": "pulse", "heads": {"lobby": "0"}}), false),
+            (json!({"kind": "pulse"}), false),
+            (json!({"type": "something-new"}), true),
+        ] {
+            let mut story = two();
+            story.hear(1, frame);
+            if good { story.holds() } else { story.breaks("shape") }
+        }
+        let mut bad = two();
+        bad.join(1, json!({}), [1, 0, 1], false);
+        bad.holds();
+        let mut joined = Story::joined([1, 0, 1], false);
+        joined["gap"] = json!(null);
+        bad.both(1, json!({"type": "join", "channel": "lobby"}), joined);
+        bad.breaks("shape");
+    }
+
+    #[test]
+    fn what_comes_after_the_end_of_a_session_is_passed_over() {
+        let mut story = two();
+        story.over(1, By::Client);
+        story.hear(1, json!({"type": "pong", "id": "never", "now": "noon"}));
+        story.say(9, json!({"type": "ping", "id": "1"}));
+        story.what(What::Rest);
+        story.holds();
+    }
+
+    #[test]
+    fn with_interval_a_crash_may_bring_another_epoch_and_take_what_was_said() {
+        use crate::checker::sample::{message, terms, user};
+        use crate::checker::{Terms, check};
+        let said = message(1, &user("ann"), "k");
+        for crash in [true, false] {
+            let mut story = two();
+            story.published(1, &said, &[1, 2]);
+            if crash {
+                story.what(What::ServerDown);
+                story.what(What::ServerUp);
+            }
+            let log = |epoch: &str| What::Log {
+                channel: "lobby".into(),
+                epoch: epoch.into(),
+                first: 1,
+                head: 0,
+                messages: Vec::new(),
+            };
+            let mut kept = story.clone();
+            kept.what(log("e"));
+            story.what(log("other"));
+            let terms = Terms { durable: false, ..terms() };
+            assert_eq!(check(&story.history, &terms).is_empty(), crash);
+            assert_eq!(check(&kept.history, &terms)[0].rule, "lost", "the epoch says that nothing was lost");
+        }
+    }
+}
