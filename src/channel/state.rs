@@ -275,7 +275,8 @@ impl State {
 
     fn absent(&mut self) {
         self.phase = Phase::Absent;
-        self.close_all(Closed::Deleted);
+        // Nobody deleted it: what made it was lost before it was on disk, which only an interval allows.
+        self.close_all(Closed::Reset);
         self.open();
     }
 

@@ -145,6 +145,10 @@ fn history(session: &Session, ticket: u64, asked: History, epoch: Epoch, first: 
     let bytes = PAGE_BYTES.min(context.config.limits.session_queue_bytes / 4);
     let read = context.reads.run(move || {
         let (messages, more) = page(&*log, &asked, first, head, bytes)?;
+        // What was announced and then lost, which only an interval allows, ended that life of the log.
+        if log.head(&asked.channel)?.is_none_or(|now| now.epoch != epoch) {
+            return Err(ReadError::Unavailable("the log began anew".into()));
+        }
         let frames: Result<Vec<Box<RawValue>>, _> =
             messages.into_iter().map(|frame| RawValue::from_string(frame.to_string())).collect();
         let messages = frames.map_err(|error| ReadError::Unavailable(error.to_string()))?;

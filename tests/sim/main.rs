@@ -3,6 +3,7 @@
 
 mod agent;
 mod dice;
+mod explore;
 mod library;
 mod life;
 mod line;

@@ -58,8 +58,10 @@ pub struct Plan {
     pub channels: Vec<&'static str>,
     /// When calm begins.
     pub span: u64,
+    /// How long everything is left alone at the end.
+    pub calm: u64,
     /// What happens when, the latest first.
-    events: Vec<(u64, Event)>,
+    pub events: Vec<(u64, Event)>,
 }
 
 impl Plan {
@@ -79,6 +81,7 @@ impl Plan {
             dedup: 100_000,
             channels: CHANNELS[..dice.range(1, 4) as usize].to_vec(),
             span,
+            calm: 8000,
             events: Vec::new(),
         };
         if plan.durable && dice.once_in(2) {

@@ -28,8 +28,6 @@ const SWEEP: u64 = 100;
 const SLACK: u64 = 700;
 /// The wall clock at the beginning, a little before the hour turns.
 const EPOCH: i64 = 1_795_345_197_000;
-/// How long everything is left alone at the end.
-const CALM: u64 = 8000;
 
 /// What may happen next.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +37,8 @@ enum Choice {
     Read,
     Line(SessionNo),
     Agent(usize),
+    /// Time passes, although there is something to do.
+    Pass,
 }
 
 /// Why a life ended.
@@ -52,7 +52,7 @@ enum End {
 pub struct Outcome {
     pub history: History,
     pub terms: Terms,
-    pub steps: u64,
+    pub chooser: Chooser,
     /// What agents still waited for at the end.
     pub unsettled: Vec<String>,
 }
@@ -79,9 +79,10 @@ pub struct World {
     calm: bool,
     /// Reasons why the server may be slow.
     slow: usize,
+    /// From when on choices are given, and which.
+    explored: Option<(u64, Vec<usize>)>,
     /// Mailboxes that rest until then.
     pub resting: Vec<(u64, u64)>,
-    steps: u64,
     /// Whether it says what happens.
     story: bool,
 }
@@ -91,20 +92,32 @@ impl World {
     pub fn new(seed: u64, story: bool) -> Self {
         let mut dice = Dice::of(seed);
         let plan = Plan::draw(&mut dice);
-        let (rows, trouble) = Failing::over(Arc::new(MemoryRows::default()));
-        let mut agents: Vec<Option<Box<dyn Agent>>> = Vec::new();
+        let mut agents: Vec<Box<dyn Agent>> = Vec::new();
         for number in 0..plan.agents {
             let watches = dice.once_in(2);
-            agents.push(Some(Box::new(Careful::new(number, plan.pace, watches))));
+            agents.push(Box::new(Careful::new(number, plan.pace, watches)));
         }
         for number in plan.agents..plan.agents + plan.libraries {
-            agents.push(Some(Box::new(Library::new(number, plan.pace))));
+            agents.push(Box::new(Library::new(number, plan.pace)));
         }
+        Self::of(plan, agents, dice, Chooser::of(seed), story)
+    }
+
+    /// A world in which these agents act, and nothing goes wrong but what is planned; what happens next is chosen as given,
+    /// from then on.
+    pub fn small(plan: Plan, agents: Vec<Box<dyn Agent>>, from: u64, choices: Vec<usize>, story: bool) -> Self {
+        let mut world = Self::of(plan, agents, Dice::of(1), Chooser::given(Vec::new()), story);
+        world.explored = Some((from, choices));
+        world
+    }
+
+    fn of(plan: Plan, agents: Vec<Box<dyn Agent>>, dice: Dice, chooser: Chooser, story: bool) -> Self {
+        let (rows, trouble) = Failing::over(Arc::new(MemoryRows::default()));
         let config = configure(&plan);
         Self {
             plan,
             dice,
-            chooser: Chooser::of(seed),
+            chooser,
             now: 1000,
             began: 0,
             skew: 0,
@@ -112,7 +125,7 @@ impl World {
             lines: BTreeMap::new(),
             owners: BTreeMap::new(),
             users: Vec::new(),
-            agents,
+            agents: agents.into_iter().map(Some).collect(),
             mail: Rc::default(),
             rows,
             trouble,
@@ -121,8 +134,8 @@ impl World {
             start: Instant::now(),
             calm: false,
             slow: 0,
+            explored: None,
             resting: Vec::new(),
-            steps: 0,
             story,
         }
     }
@@ -160,7 +173,7 @@ impl World {
         let agents = self.agents.iter().flatten();
         let unsettled = agents.filter_map(|agent| agent.unsettled()).collect();
         let terms = terms(&self.config);
-        Outcome { history: self.history, terms, steps: self.steps, unsettled }
+        Outcome { history: self.history, terms, chooser: self.chooser, unsettled }
     }
 
     pub fn tell(&mut self, words: impl FnOnce(&Self) -> String) {
@@ -240,7 +253,7 @@ impl World {
             if self.now >= self.plan.span && !self.calm {
                 self.heal();
             }
-            if self.now >= self.plan.span + CALM {
+            if self.now >= self.plan.span + self.plan.calm {
                 self.note(What::Rest);
                 return End::Over;
             }
@@ -263,11 +276,17 @@ impl World {
             if stopping.as_ref().is_some_and(actix_web::rt::task::JoinHandle::is_finished) {
                 return End::Stopped;
             }
+            if let Some((from, choices)) = &mut self.explored
+                && *from <= self.now
+                && !choices.is_empty()
+            {
+                self.chooser = Chooser::given(std::mem::take(choices));
+            }
             let idle = !self.step(life).await;
             if idle {
                 let next = self.next_due().clamp(self.now + 1, self.now + 10);
                 self.pass(next - self.now).await;
-            } else if self.dice.once_in(12) {
+            } else if self.explored.is_none() && self.dice.once_in(12) {
                 self.pass(1).await;
             }
         }
@@ -326,6 +345,9 @@ impl World {
             agent.as_ref().filter(|agent| agent.due(now) <= now).map(|_| Choice::Agent(number))
         };
         choices.extend(self.agents.iter().enumerate().filter_map(due));
+        if !choices.is_empty() && self.explored.as_ref().is_some_and(|(from, _)| *from <= now) {
+            choices.push(Choice::Pass);
+        }
         choices
     }
 
@@ -335,7 +357,6 @@ impl World {
         if choices.is_empty() {
             return false;
         }
-        self.steps += 1;
         let choice = choices[self.chooser.pick(choices.len())];
         if self.story {
             let name = match choice {
@@ -346,11 +367,11 @@ impl World {
         }
         match choice {
             Choice::Turn(turn) => {
-                let split = self.dice.once_in(6);
+                let split = self.explored.is_none() && self.dice.once_in(6);
                 self.mail.take(turn, split);
             }
             Choice::Write => {
-                let reopen = self.dice.once_in(4);
+                let reopen = self.explored.is_some() || self.dice.once_in(4);
                 self.mail.on(0);
                 if let Some(store) = life.as_mut().and_then(|life| life.store.as_mut()) {
                     store.write(reopen);
@@ -364,6 +385,7 @@ impl World {
             }
             Choice::Line(no) => self.carry(no, life.as_ref()),
             Choice::Agent(number) => self.with_agent(number, |agent, at| agent.act(at)),
+            Choice::Pass => self.pass(20).await,
         }
         settle().await;
         true
