@@ -45,16 +45,15 @@ impl<'h> Guests<'h> {
         let hello = session.hello.map(|hello| hello.frame);
         let shown = hello.and_then(|hello| text(hello, "token"));
         let known = self.users.contains(&user);
-        match shown {
-            Some(shown) => {
-                if self.by_token.get(shown).is_some_and(|theirs| *theirs != user) {
-                    cx.breach("wrong-user", |_| format!("session {no}: another's token was welcomed as {name}"));
-                }
+        let fault = match shown {
+            Some(shown) => self.by_token.get(shown).is_some_and(|theirs| *theirs != user).then_some("wrong-user"),
+            None => {
+                let theirs = !known || !name.starts_with('~') || self.by_token.get(token) == Some(&user);
+                (!theirs).then_some("stolen-name")
             }
-            None if known && name.starts_with('~') && self.by_token.get(token) != Some(&user) => {
-                cx.breach("stolen-name", |_| format!("session {no}: a new guest is {name}, who was here before"));
-            }
-            None => {}
+        };
+        if let Some(rule) = fault {
+            cx.breach(rule, |_| format!("session {no} was welcomed as {name}, who is another"));
         }
         let wish = hello.and_then(|hello| text(hello, "guest")).filter(|_| shown.is_none() && !known);
         if flag(frame, "guest") != name.starts_with('~') || wish.is_some_and(|wish| !is_guest_of(name, wish)) {

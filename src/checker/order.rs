@@ -298,7 +298,7 @@ mod tests {
         let said = message(1, &user("ann"), "k");
         let mut good = two();
         good.published(1, &said, &[1, 2]);
-        good.log(&[said.clone()]);
+        good.log(std::slice::from_ref(&said));
         good.holds();
         let others = [
             json!({"from": user("bob")}),

@@ -72,7 +72,7 @@ pub(super) struct Presence {
 
 impl Presence {
     /// A session was welcomed.
-    pub fn welcome(&mut self, cx: &Cx, session: &mut Session<'_>) {
+    pub fn welcome(cx: &Cx, session: &mut Session<'_>) {
         if !cx.trouble.now() && !session.hampered.now() {
             session.sure = Some(cx.at + cx.terms.slack_ms);
         }
@@ -89,7 +89,7 @@ impl Presence {
     }
 
     /// A command was carried out: the session was there.
-    pub fn proven(&mut self, cx: &Cx, session: &mut Session<'_>, asked: &Asked<'_>) {
+    pub fn proven(cx: &Cx, session: &mut Session<'_>, asked: &Asked<'_>) {
         if session.leaving || session.user.is_none() {
             return;
         }
@@ -168,7 +168,7 @@ impl Presence {
     }
 
     /// An `unwatch` was sent.
-    pub fn unwatch(&mut self, cx: &mut Cx, session: &mut Session<'_>, frame: &Value) {
+    pub fn unwatch(cx: &mut Cx, session: &mut Session<'_>, frame: &Value) {
         for name in list(frame, "users").iter().filter_map(Value::as_str) {
             let told = session.told.entry(cx.names.id(name)).or_default();
             (told.watched, told.unwatched) = (false, cx.turn);

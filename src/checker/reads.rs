@@ -209,7 +209,7 @@ mod tests {
             channels(&mut story, &[(read, unread)]);
             match rule {
                 Some(rule) => {
-                    assert!(story.broken().iter().all(|broken| *broken == rule) && !story.broken().is_empty())
+                    assert!(story.broken().iter().all(|broken| *broken == rule) && !story.broken().is_empty());
                 }
                 None => story.holds(),
             }

@@ -155,7 +155,7 @@ impl<'h> Run<'h> {
             "publish" => self.receipts.sent(cx, session, asked),
             "join" => subscription::join(session, channel, asked),
             "leave" => self.left.leave(session, channel, &asked),
-            "unwatch" => self.presence.unwatch(cx, session, frame),
+            "unwatch" => Presence::unwatch(cx, session, frame),
             "logout" => self.presence.leaving(cx, session),
             "visible" => self.presence.hide(session),
             "delete" => {
@@ -177,7 +177,7 @@ impl<'h> Run<'h> {
         let kind = kind(frame);
         match asked {
             Some(asked) if kind == "error" => return refused(cx, &mut self.receipts, session, frame, &asked),
-            Some(asked) => self.presence.proven(cx, session, &asked),
+            Some(asked) => Presence::proven(cx, session, &asked),
             None => {}
         }
         let channel = cx.names.maybe(text(frame, "channel"));
@@ -191,7 +191,7 @@ impl<'h> Run<'h> {
                 if let Some(user) = self.guests.welcome(cx, session, frame) {
                     session.user = Some(user);
                     self.receipts.welcome(cx, session, user);
-                    self.presence.welcome(cx, session);
+                    Presence::welcome(cx, session);
                 }
             }
             "joined" => {

@@ -91,7 +91,7 @@ pub(super) fn joined<'h>(
                 resume::fault(asked.frame, &begin, stood, &cx.terms).is_none() && known(asked) <= begin.head
             };
             let at = joins.iter().position(fits).unwrap_or_default();
-            joins.drain(..joins.len().min(at + 1)).last()
+            joins.drain(..joins.len().min(at + 1)).next_back()
         }
         (None, None) => None,
     };
