@@ -112,7 +112,9 @@ pub(super) fn overdue(cx: &mut Cx, session: &Session<'_>) {
 pub(super) fn rest(cx: &mut Cx, session: &Session<'_>) {
     let no = session.no;
     for asked in session.asked.values() {
-        if due(cx, session, asked).is_some() {
+        // One that was sent just now needs a moment.
+        let early = asked.at.saturating_add(cx.terms.slack_ms) <= cx.at;
+        if early && due(cx, session, asked).is_some() {
             cx.breach("rest-unanswered", |_| format!("session {no}: {}, sent at {}", asked.frame, asked.at));
         }
     }

@@ -92,6 +92,8 @@ pub(super) struct Session<'h> {
     pub joins: Map<u32, VecDeque<Asked<'h>>>,
     /// Leaves without an answer so far, as turns.
     pub leaves: Map<u32, Vec<u64>>,
+    /// The last leave that was answered, as a turn.
+    pub parted: Map<u32, u64>,
     /// The last position that it heard of each channel and user.
     pub reads: Map<(u32, u32), u64>,
     /// What it was told of users.
@@ -127,6 +129,7 @@ impl Session<'_> {
             subs: Map::default(),
             joins: Map::default(),
             leaves: Map::default(),
+            parted: Map::default(),
             reads: Map::default(),
             told: Map::default(),
             sure: None,

@@ -111,7 +111,10 @@ pub(super) fn joined<'h>(
     logs.first(log, begin.first);
     logs.tell(cx, log, begin.head);
     let since = asked.map_or(cx.turn, |asked| asked.turn);
-    let sub = Sub { hears: Hears::All, log: Some(log), next: begin.next, loose: false, begun: since };
+    // Over long-poll it may come when the leave that follows it was answered already.
+    let parted = session.parted.get(&channel).is_some_and(|leave| *leave > since);
+    let hears = if parted { Hears::Rest } else { Hears::All };
+    let sub = Sub { hears, log: Some(log), next: begin.next, loose: false, begun: since };
     session.subs.insert(channel, sub);
     asked
 }
@@ -155,6 +158,8 @@ pub(super) fn left(session: &mut Session<'_>, channel: u32, asked: u64) {
     if let Some(leaves) = session.leaves.get_mut(&channel) {
         leaves.retain(|leave| *leave != asked);
     }
+    let parted = session.parted.entry(channel).or_default();
+    *parted = asked.max(*parted);
     let sub = session.subs.entry(channel).or_insert(Sub::NONE);
     if session.longpoll {
         // It comes another way than the events: a later subscription may be heard already.
