@@ -42,7 +42,7 @@ impl<'h> Guests<'h> {
             return None;
         }
         let user = cx.names.id(name);
-        let hello = session.hello.map(|hello| hello.frame);
+        let hello = session.hello;
         let shown = hello.and_then(|hello| text(hello, "token"));
         let known = self.users.contains(&user);
         let fault = match shown {
@@ -130,6 +130,22 @@ mod tests {
             hello(&mut story, shown.clone(), with(Story::welcome(3, "carl"), welcome));
             assert_eq!(story.broken().first().copied(), rule, "{shown}");
         }
+    }
+
+    #[test]
+    fn the_hello_that_counts_is_the_one_that_was_welcomed() {
+        let mut story = Story::new();
+        story.what(What::Opened { session: 1, over: "websocket".into() });
+        let hello = |guest: &str| json!({"type": "hello", "version": 1, "guest": guest});
+        let refused = story.ask(1, hello("An Other"));
+        story.answer(1, &refused, json!({"type": "error", "code": "bad_frame", "message": "guest"}));
+        let id = story.ask(1, hello("ann"));
+        let mut early = story.clone();
+        early.ask(1, hello("bob"));
+        early.answer(1, &id, Story::welcome(1, "ann"));
+        early.holds();
+        story.answer(1, &id, Story::welcome(1, "bob"));
+        story.breaks("wrong-name");
     }
 
     #[test]

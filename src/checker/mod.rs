@@ -2,6 +2,22 @@
 //!
 //! It knows nothing of the server: it is given what clients sent, were told and received, and says which promise that
 //! breaks. The simulation and the torture program record such histories; so can anyone else.
+//!
+//! Each file holds the rules of one theme and names them at its head: `order` (one order, durable), `subscription` and
+//! `resume` (streams and where they begin), `receipts` (once), `pages` (history), `reads` (positions and memberships),
+//! `replies`, `presence`, `hello` (beginnings, ends, tokens) and `shape` (members, types and codes).
+//!
+//! Where the protocol leaves freedom, or a history does not decide, nothing is said. What a history has to hold, so that
+//! what is said is right:
+//!
+//! - every session and every publish of a user who is welcomed in it, and one server's store: a publish by a plain
+//!   request, or a session that was not written down, would look like something that nobody did;
+//! - `Opened` before anything else of a session, and the token in the `hello` itself where one is shown;
+//! - an id of its own for each command of a session: of one that was used twice nothing is checked;
+//! - `ServerSlow` and `ServerWell` around each fault that is made in the server, be it ever so short;
+//! - `Hampered` before frames of a session are held back or its requests are cut off, and before its client stops reading.
+//!
+//! One pass is made over the entries, with maps for sessions, channels and users.
 
 mod cx;
 mod found;

@@ -115,7 +115,7 @@ impl Presence {
     pub fn gone(&mut self, cx: &Cx, session: &mut Session<'_>, by: Option<By>) {
         self.doubt(cx, session);
         let Some(user) = session.user.or(session.presumed) else { return };
-        let Some(hello) = session.hello else { return };
+        let Some(greeted) = session.greeted else { return };
         let terms = &cx.terms;
         let told = matches!(by, Some(By::Client | By::Server)) && session.user.is_some() && !session.hampered.now();
         let bound = if told {
@@ -125,7 +125,7 @@ impl Presence {
             terms.timeout_ms + terms.sweep_ms + if session.longpoll { terms.heartbeat_ms } else { 0 }
         };
         let over = by.map(|_| (cx.at, bound + terms.slack_ms));
-        self.gone.push(Gone { user, from: hello.at, opened: session.opened, over });
+        self.gone.push(Gone { user, from: greeted, opened: session.opened, over });
     }
 
     fn claim(&mut self, cx: &mut Cx, session: &Session<'_>, row: &Value, from: u64) -> u32 {

@@ -148,8 +148,9 @@ impl<'h> Run<'h> {
         replies::sent(session, asked);
         let channel = cx.names.maybe(text(frame, "channel"));
         match kind(frame) {
-            "hello" if session.hello.is_none() => {
-                session.hello = Some(asked);
+            "hello" if session.user.is_none() => {
+                session.greeted.get_or_insert(asked.at);
+                session.hello = Some(frame);
                 session.presumed = self.guests.presume(frame);
             }
             "publish" => self.receipts.sent(cx, session, asked),
@@ -188,6 +189,7 @@ impl<'h> Run<'h> {
                 }
             }
             "welcome" => {
+                session.hello = asked.map(|asked| asked.frame).or(session.hello);
                 if let Some(user) = self.guests.welcome(cx, session, frame) {
                     session.user = Some(user);
                     self.receipts.welcome(cx, session, user);

@@ -74,7 +74,10 @@ pub(super) struct Session<'h> {
     pub user: Option<u32>,
     /// Who it will be, by the token in its hello.
     pub presumed: Option<u32>,
-    pub hello: Option<Asked<'h>>,
+    /// When it first said hello.
+    pub greeted: Option<u64>,
+    /// The hello that was welcomed; until then the last one.
+    pub hello: Option<&'h Value>,
     /// When its frames were not carried as they should be.
     pub hampered: Spans,
     /// Commands with an id that were not answered.
@@ -119,6 +122,7 @@ impl Session<'_> {
             opened,
             user: None,
             presumed: None,
+            greeted: None,
             hello: None,
             hampered: Spans::default(),
             asked: Map::default(),
