@@ -120,7 +120,7 @@ impl Reads {
             }
         }
         let whole = asked.frame.get("after").is_none() && !flag(frame, "more");
-        let members = self.members.get(&user).filter(|_| whole);
+        let members = self.members.get(&user).filter(|_| whole && cx.terms.durable);
         for (&channel, &since) in members.into_iter().flatten() {
             let gone = left.has(user, channel) || logs.deleted.contains(&channel);
             if since < asked.turn && !gone && !listed.contains(&channel) {

@@ -221,6 +221,10 @@ mod tests {
         good.over(1, By::Client);
         good.what(What::Rest);
         good.holds();
+        let mut early = story.clone();
+        early.what(What::Rest);
+        early.holds();
+        story.wait(5000);
         story.what(What::Rest);
         story.breaks("rest-unanswered");
     }
