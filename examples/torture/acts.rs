@@ -70,6 +70,28 @@ impl Agent {
         None
     }
 
+    /// Goes, one way or another.
+    pub fn part(&mut self, talk: &mut Talk) -> Option<By> {
+        if talk.leaving {
+            return None;
+        }
+        match self.dice.random_range(0..3) {
+            0 => {
+                talk.leaving = self.say(talk, json!({"type": "logout"}), Asked::Else);
+                None
+            }
+            1 => {
+                talk.link.order(Job::Close);
+                Some(By::Client)
+            }
+            _ => {
+                self.scene.recorder.strand(self.n);
+                self.scene.gates[self.n].strand(4_000);
+                Some(By::Nobody)
+            }
+        }
+    }
+
     fn ask(&mut self, talk: &mut Talk, frame: Value) {
         self.say(talk, frame, Asked::Else);
     }

@@ -23,6 +23,9 @@ use crate::{longpoll, websocket};
 const TICK: Duration = Duration::from_millis(40);
 /// How long a connection may take, and a hello.
 const HELLO: Duration = Duration::from_secs(3);
+/// For how long before its end there must have been no trouble, beyond the time that it takes to find out, in
+/// milliseconds.
+const CALM: u64 = 500;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -103,7 +106,7 @@ impl Agent {
         sleep(Duration::from_millis(self.dice.random_range(0..300))).await;
         loop {
             let mut phases = self.phase.clone();
-            let _ = phases.wait_for(|phase| *phase != Phase::Part || !self.parts()).await;
+            let _ = phases.wait_for(|phase| !matches!(phase, Phase::Part | Phase::Still) || !self.parts()).await;
             self.come().await;
             self.report(None);
             let most = if self.acts() && self.dice.random_ratio(1, 8) { 2_000 } else { 200 };
@@ -155,6 +158,7 @@ impl Agent {
             // Whether the server has heard of it nobody knows.
             by = By::Network;
         }
+        self.suspect(&talk, code, by);
         self.scene.recorder.over(Some(self.n), no, code, by);
         self.nobody_came();
         for track in self.tracks.values_mut() {
@@ -213,11 +217,12 @@ impl Agent {
                         self.hear(talk, &frame);
                     }
                     Heard::Aside(frame) => Self::aside(talk, &frame),
+                    Heard::Lost(ids) => self.lost(talk, &ids),
                     Heard::Over { code, by } => return Self::ends(talk, code, by),
                     Heard::Wrong(why) => self.scene.recorder.breach("frames", format!("session {}: {why}", talk.no)),
                 },
                 () = sleep_until(next), if talk.welcomed && self.acts() => {
-                    next = Instant::now() + Duration::from_millis(self.dice.random_range(20..260));
+                    next = Instant::now() + Duration::from_millis(self.dice.random_range(5..self.role.pause));
                     if let Some(by) = self.act(talk) {
                         return (None, by);
                     }
@@ -243,6 +248,23 @@ impl Agent {
         }
     }
 
+    /// A session that ends although nothing was done to it, its server or its machine has been given up for nothing.
+    fn suspect(&self, talk: &Talk, code: Option<u16>, by: By) {
+        let figures = &self.scene.plan.figures;
+        let suspicious = match by {
+            By::Network => true,
+            By::Server => matches!(code, None | Some(4000 | 4003)),
+            By::Client | By::Nobody => false,
+        };
+        let silent = talk.heard_at.elapsed().as_millis() as u64;
+        let while_ago = silent.max(figures.timeout_ms + figures.heartbeat_ms) + CALM;
+        if suspicious && talk.welcomed && self.scene.recorder.calm(self.n, talk.no, while_ago) {
+            let (no, over) = (talk.no, talk.over.name());
+            let text = format!("session {no} over {over} ended with {code:?} by {by:?}, after {silent} ms of silence");
+            self.scene.recorder.breach("ended-for-nothing", text);
+        }
+    }
+
     /// How a session ends that was ended from elsewhere.
     fn ends(talk: &Talk, code: Option<u16>, by: By) -> (Option<u16>, By) {
         (code, if talk.leaving && code == Some(1000) { By::Client } else { by })
@@ -254,10 +276,10 @@ impl Agent {
         let (heartbeat, timeout_ms) = (figures.heartbeat_ms, figures.timeout_ms);
         let silent = talk.heard_at.elapsed();
         if !talk.welcomed {
-            // One who came late may have become somebody.
-            return (silent > HELLO).then_some(By::Network);
+            return if talk.leaving { Some(By::Client) } else { (silent > HELLO).then_some(By::Network) };
         }
-        if talk.over == Over::WebSocket {
+        let phase = *self.phase.borrow();
+        if talk.over == Over::WebSocket && phase != Phase::Still {
             if silent > Duration::from_millis(timeout_ms) {
                 return Some(By::Network);
             }
@@ -265,45 +287,28 @@ impl Agent {
                 talk.pinged = self.say(talk, json!({"type": "ping"}), Asked::Else);
             }
         }
-        if *self.phase.borrow() == Phase::Part && self.parts() {
+        if phase == Phase::Part && self.parts() {
             return self.part(talk);
         }
-        self.resend(talk);
+        if phase != Phase::Still {
+            self.resend(talk);
+        }
         self.report(Some(talk));
         None
     }
 
-    /// Goes, one way or another.
-    fn part(&mut self, talk: &mut Talk) -> Option<By> {
-        if talk.leaving {
-            return None;
-        }
-        match self.dice.random_range(0..3) {
-            0 => {
-                talk.leaving = self.say(talk, json!({"type": "logout"}), Asked::Else);
-                None
-            }
-            1 => {
-                talk.link.order(Job::Close);
-                Some(By::Client)
-            }
-            _ => {
-                self.scene.recorder.strand(self.n);
-                self.scene.gates[self.n].strand(4_000);
-                Some(By::Nobody)
-            }
-        }
-    }
-
     /// Lets others see how far it has got.
     fn report(&self, talk: Option<&Talk>) {
-        let asked = talk.into_iter().flat_map(|talk| talk.asked.values());
-        let waits = asked.filter(|(asked, _)| matches!(asked, Asked::Join(_) | Asked::Leave(_) | Asked::Publish(_)));
+        let asked = || talk.into_iter().flat_map(|talk| talk.asked.values());
+        let waits = asked().filter(|(asked, _)| matches!(asked, Asked::Leave(_) | Asked::Publish(_))).count();
+        let turning =
+            self.tracks.values().filter(|track| matches!(track.stage, Stage::Joining | Stage::Leaving)).count();
         let live = self.tracks.iter().filter(|(_, track)| track.stage == Stage::Live);
         let heard = live.map(|(name, track)| (name.clone(), track.epoch.clone().unwrap_or_default(), track.seq));
         *self.scene.views[self.n].lock() = View {
             session: talk.filter(|talk| talk.welcomed).map(|talk| talk.no),
-            unsettled: self.open.len() + waits.count() + self.posts.len(),
+            unsettled: self.open.len() + waits + turning + self.posts.len(),
+            asked: asked().count(),
             heard: heard.collect(),
         };
     }
@@ -335,9 +340,11 @@ impl Agent {
         }
     }
 
-    fn refused(&mut self, talk: &Talk, asked: Option<Asked>, error: &Value) {
+    fn refused(&mut self, talk: &mut Talk, asked: Option<Asked>, error: &Value) {
         let code = error["code"].as_str().unwrap_or_default();
-        if !talk.welcomed && code == "unauthenticated" {
+        // One who is not let in now comes back later.
+        talk.leaving |= !talk.welcomed && error["close"].is_null();
+        if !talk.welcomed && code == "unauthenticated" && error["close"] != 4002 {
             let mut user = self.scene.users[self.role.user].lock();
             if user.token.take().is_some() && self.scene.plan.figures.durable {
                 let name = user.name.clone().unwrap_or_default();
@@ -349,6 +356,17 @@ impl Agent {
             // What became of it nobody knows: whoever joins again knows.
             Some(Asked::Join(channel) | Asked::Leave(channel)) => self.set_stage(Some(&channel), Stage::Away),
             _ => {}
+        }
+    }
+
+    /// Replies are lost: publishes are said again with the same key, and who joins again knows where it stands.
+    fn lost(&mut self, talk: &mut Talk, ids: &[String]) {
+        for id in ids {
+            match talk.asked.remove(id) {
+                Some((Asked::Publish(number), _)) => self.not_published(number, "unavailable", Some(0)),
+                Some((Asked::Join(channel) | Asked::Leave(channel), _)) => self.join(talk, &channel),
+                _ => {}
+            }
         }
     }
 

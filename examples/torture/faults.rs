@@ -44,6 +44,24 @@ pub async fn ready(scene: &Scene) -> Result<(), String> {
     Err(format!("the server is not ready after {READY:?}: {last}"))
 }
 
+/// Sees whether the machine gets round to anything: this program, and the server, which is asked all the time.
+pub async fn watch_machine(scene: Arc<Scene>) {
+    loop {
+        let begun = Instant::now();
+        sleep(ms(50)).await;
+        let lag = begun.elapsed();
+        let to = *scene.target.lock();
+        let ask = async { Http::open(to, false).await?.exchange(&Request::get("/healthz")).await };
+        let answered = tokio::time::timeout(ms(2_000), ask).await.is_ok_and(|answer| answer.is_ok());
+        let took = begun.elapsed();
+        if took > ms(300) || !answered {
+            scene
+                .recorder
+                .starved(format!("the machine is slow: {lag:?} instead of 50 ms, and an answer after {took:?}"));
+        }
+    }
+}
+
 /// A round's faults of the server, one after the other.
 pub async fn on_server(scene: &Scene, server: &mut Server, disk: Option<&Disk>, round: &Round) -> Result<(), String> {
     let begun = Instant::now();

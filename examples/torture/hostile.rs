@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::plan::Manner;
+use crate::support::http::{Http, Request};
 
 /// How long a visit lasts at most.
 const VISIT: Duration = Duration::from_secs(6);
@@ -75,6 +76,18 @@ async fn misbehave(to: SocketAddr, manner: Manner, channels: Vec<String>) -> Res
         Manner::Silence => {
             let _silent = upgraded(to, false).await?;
             sleep(Duration::from_secs(3)).await;
+            Ok(())
+        }
+        Manner::Forgotten => {
+            let hello = json!({"type": "hello", "version": 1, "guest": "rude"}).to_string();
+            let joins = channels.iter().map(|channel| json!({"type": "join", "channel": channel, "member": false}));
+            let joins = joins.collect::<Value>().to_string();
+            for _ in 0..20 {
+                let mut http = Http::open(to, false).await?;
+                let welcome = http.exchange(&Request::post("/v1/sessions", hello.clone())).await?.json();
+                let session = welcome["session"].as_str().unwrap_or_default();
+                http.exchange(&Request::post(format!("/v1/sessions/{session}/commands"), joins.clone())).await?;
+            }
             Ok(())
         }
         Manner::Deaf => {

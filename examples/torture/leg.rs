@@ -72,6 +72,7 @@ pub async fn run(plan: Plan, place: Place, progress: &Progress) -> Result<Outcom
     faults::ready(&scene).await?;
     recorder.add(What::ServerUp);
     let mut agents = JoinSet::new();
+    let machine = tokio::spawn(faults::watch_machine(Arc::clone(&scene)));
     let orders: Vec<mpsc::Sender<Order>> = (0..scene.plan.roles.len())
         .map(|n| {
             let (order, orders) = mpsc::channel(16);
@@ -88,6 +89,7 @@ pub async fn run(plan: Plan, place: Place, progress: &Progress) -> Result<Outcom
         recorder.breach("program", format!("a client has ended: {ended:?}"));
     }
     agents.shutdown().await;
+    machine.abort();
     let (history, mut breaches, counts) = recorder.finish();
     if let Err(why) = server.stop().await {
         breaches.push(Breach { at: recorder.now(), rule: "server", text: why });

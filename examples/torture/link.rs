@@ -49,6 +49,8 @@ pub enum Heard {
         /// Who ended it.
         by: By,
     },
+    /// The replies to these commands were lost on their way, or the commands were.
+    Lost(Vec<String>),
     /// Something that a server may not do.
     Wrong(String),
 }

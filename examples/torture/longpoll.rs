@@ -162,13 +162,18 @@ impl Shared {
     /// Sends commands, and hands on their replies. Says whether the session goes on.
     async fn post(&self, address: &Address, batch: Vec<Value>, kept: &mut Option<Http>) -> bool {
         let count = batch.len();
+        let ids = batch.iter().filter_map(|frame| frame["id"].as_str().map(str::to_owned)).collect();
         let body = if let [one] = &batch[..] { one.to_string() } else { Value::from(batch).to_string() };
         loop {
             let request = address.request(|path| Request::post(path, body.clone()), "/commands");
             let (http, answer) = exchange(kept.take(), (self.to, self.narrow), request, ANSWER).await;
             *kept = http;
             let Ok(answer) = answer else {
-                // What was done nobody knows; a new session finds out.
+                // What was done nobody knows. Some clients go on, others begin anew.
+                if address.hidden {
+                    self.tell(Heard::Lost(ids)).await;
+                    return true;
+                }
                 self.over(None, By::Network).await;
                 return false;
             };

@@ -75,6 +75,9 @@ struct Args {
     /// Where stores, logs and histories go; a temporary directory, but for histories, if it is not said
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Save the history even if nothing is wrong
+    #[arg(long)]
+    keep: bool,
     /// Do not ask for a small file system, which can be filled
     #[arg(long)]
     no_small_disk: bool,
@@ -153,10 +156,11 @@ fn torture(args: &Args) -> Result<bool, String> {
         let (took, words) = (outcome.took.as_secs(), progress::words(outcome.counts));
         progress.say(&format!("seed {seed}: {took} s, {words}; {} breaches", outcome.breaches.len()));
         progress.leg();
-        if outcome.breaches.is_empty() {
+        if outcome.breaches.is_empty() && !args.keep {
+            let _ = std::fs::remove_dir_all(dir);
             continue;
         }
-        kept = false;
+        kept &= outcome.breaches.is_empty();
         list(&outcome.breaches, |line| progress.say(line));
         let file = args.dir.clone().unwrap_or_default().join(format!("torture-seed-{seed}.ndjson"));
         verdict::save(&outcome.history, &file).map_err(|why| format!("{}: {why}", file.display()))?;

@@ -35,6 +35,8 @@ pub struct Role {
     pub watches: bool,
     /// Whether its receive buffers are as small as can be.
     pub narrow: bool,
+    /// How long it pauses at most before it does something, in milliseconds.
+    pub pause: u64,
     /// Out of a hundred of its sessions, how many go over long-poll.
     pub longpoll: u32,
     /// The channels that it is at home in, by number.
@@ -111,6 +113,8 @@ pub enum Manner {
     Silence,
     /// One that joins everything and reads nothing.
     Deaf,
+    /// Long-poll sessions that are begun, and never polled.
+    Forgotten,
 }
 
 /// Something, and when, in milliseconds from the begin of its round.
@@ -183,6 +187,7 @@ fn role(dice: &mut StdRng, n: usize, users: usize, channels: usize) -> Role {
         seed: dice.random(),
         watches: n < 2 || dice.random_ratio(1, 10),
         narrow: dice.random_ratio(1, 8),
+        pause: *[60, 150, 300, 300, 600].choose(dice).unwrap_or(&300),
         longpoll: dice.random_range(10..=70),
         home: numbers.sample(dice, homes).copied().collect(),
     }
@@ -191,9 +196,11 @@ fn role(dice: &mut StdRng, n: usize, users: usize, channels: usize) -> Role {
 fn round(dice: &mut StdRng, ms: u64, clients: usize, scope: Scope) -> Round {
     let mut server = Vec::new();
     let mut at = dice.random_range(600..1_500);
+    // Some things show only where faults are dense, others only where there is time between them.
+    let slower = if dice.random_ratio(1, 2) { 2_500 } else { 0 };
     while at + 700 < ms {
         server.push(Timed { at, fault: server_fault(dice, scope) });
-        at += dice.random_range(1_000..3_000);
+        at += slower + dice.random_range(1_000..3_000);
     }
     let mut faults = Vec::new();
     // The more clients there are, the more of them have bad luck.
@@ -241,7 +248,7 @@ fn client_fault(dice: &mut StdRng, clients: usize) -> ClientFault {
         66..76 => ClientFault::Jam(whom, dice.random_range(200..3_000)),
         76..84 => ClientFault::Vanish(whom),
         _ => {
-            const MANNERS: [Manner; 8] = [
+            const MANNERS: [Manner; 9] = [
                 Manner::BadFrames,
                 Manner::HugeFrame,
                 Manner::Flood,
@@ -250,6 +257,7 @@ fn client_fault(dice: &mut StdRng, clients: usize) -> ClientFault {
                 Manner::Garbage,
                 Manner::Silence,
                 Manner::Deaf,
+                Manner::Forgotten,
             ];
             ClientFault::Hostile(*MANNERS.choose(dice).unwrap_or(&Manner::Garbage))
         }

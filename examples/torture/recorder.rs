@@ -16,6 +16,8 @@ struct Place {
     hampered: u32,
     /// A session that will not be carried properly any more.
     stranded: Option<SessionNo>,
+    /// When a fault last befell it.
+    befallen: u64,
 }
 
 /// How much there was of what.
@@ -44,6 +46,9 @@ struct Book {
     places: Vec<Place>,
     sessions: SessionNo,
     slow: u32,
+    down: bool,
+    /// When the server, or the machine, last had trouble.
+    trouble: u64,
     counts: Counts,
     breaches: Vec<Breach>,
 }
@@ -63,6 +68,8 @@ impl Recorder {
             places: (0..clients).map(|_| Place::default()).collect(),
             sessions: 0,
             slow: 0,
+            down: true,
+            trouble: 0,
             counts: Counts::default(),
             breaches: Vec::new(),
         };
@@ -83,7 +90,29 @@ impl Recorder {
 
     /// Something that is said of no session.
     pub fn add(&self, what: What) {
-        self.write(|book, now| book.history.add(now, what));
+        self.write(|book, now| {
+            if matches!(what, What::ServerDown | What::ServerUp) {
+                (book.down, book.trouble) = (what == What::ServerDown, now);
+            }
+            book.history.add(now, what);
+        });
+    }
+
+    /// The machine has something else to do: for a while, what this program sees by itself proves nothing.
+    pub fn starved(&self, text: String) {
+        self.write(|book, now| {
+            book.trouble = now;
+            book.history.add(now, What::Note { text });
+        });
+    }
+
+    /// Whether neither the server nor this client, in this session, has had any trouble for so many milliseconds.
+    pub fn calm(&self, client: usize, session: SessionNo, ms: u64) -> bool {
+        self.write(|book, now| {
+            let (place, since) = (&book.places[client], now.saturating_sub(ms));
+            let server = book.slow == 0 && !book.down && book.trouble < since;
+            server && place.hampered == 0 && place.stranded != Some(session) && place.befallen < since
+        })
     }
 
     /// Words.
@@ -155,6 +184,7 @@ impl Recorder {
         self.write(|book, now| {
             let place = &mut book.places[client];
             place.hampered += 1;
+            place.befallen = now;
             if let Some(session) =
                 place.session.filter(|session| place.hampered == 1 && place.stranded != Some(*session))
             {
@@ -168,6 +198,7 @@ impl Recorder {
         self.write(|book, now| {
             let place = &mut book.places[client];
             place.hampered -= 1;
+            place.befallen = now;
             if let Some(session) =
                 place.session.filter(|session| place.hampered == 0 && place.stranded != Some(*session))
             {
@@ -193,6 +224,7 @@ impl Recorder {
     pub fn slow(&self) {
         self.write(|book, now| {
             book.slow += 1;
+            book.trouble = now;
             if book.slow == 1 {
                 book.history.add(now, What::ServerSlow);
             }
@@ -203,6 +235,7 @@ impl Recorder {
     pub fn well(&self) {
         self.write(|book, now| {
             book.slow -= 1;
+            book.trouble = now;
             if book.slow == 0 {
                 book.history.add(now, What::ServerWell);
             }

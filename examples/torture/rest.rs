@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::link::{Heard, Job, Link};
-use crate::scene::Scene;
+use crate::scene::{Phase, Scene};
 use crate::support::http::{Http, Request};
 use crate::websocket;
 
@@ -69,16 +69,44 @@ pub async fn come_to_rest(scene: &Scene, away: fn(usize) -> bool) {
     let figures = &scene.plan.figures;
     let truth = Duration::from_millis(figures.timeout_ms + 2 * figures.heartbeat_ms + figures.sweep_ms + 600);
     sleep(truth).await;
-    let mut lack = lacking(scene, away).await;
-    while lack.is_some() && begun.elapsed() < truth + PATIENCE {
+    let phase = *scene.phase.borrow();
+    loop {
+        let lack = match lacking(scene, away).await {
+            None => {
+                scene.phase.send_replace(Phase::Still);
+                let unanswered = unanswered(scene, away).await;
+                // Somebody may have gone and come back meanwhile.
+                let lack = if unanswered.is_some() { unanswered } else { lacking(scene, away).await };
+                if lack.is_none() {
+                    scene.recorder.add(What::Rest);
+                    scene.phase.send_replace(phase);
+                    return;
+                }
+                scene.phase.send_replace(phase);
+                lack
+            }
+            lack => lack,
+        };
+        if let Some(lack) = lack.filter(|_| begun.elapsed() > truth + PATIENCE) {
+            return scene.recorder.breach("rest", format!("not at rest after {:?}: {lack}", begun.elapsed()));
+        }
         sleep(Duration::from_millis(50)).await;
-        lack = lacking(scene, away).await;
     }
-    if let Some(lack) = lack {
-        scene.recorder.breach("rest", format!("not at rest after {:?}: {lack}", begun.elapsed()));
-    } else {
-        scene.recorder.add(What::Rest);
+}
+
+/// What somebody who says nothing more still waits for.
+async fn unanswered(scene: &Scene, away: fn(usize) -> bool) -> Option<String> {
+    for _ in 0..5 {
+        // Long enough for everybody to have looked at what there is to be done.
+        sleep(Duration::from_millis(100)).await;
+        let views = scene.views.iter().map(|view| view.lock().asked).enumerate();
+        if views.filter(|(n, _)| !away(*n)).all(|(_, asked)| asked == 0) {
+            return None;
+        }
     }
+    let views = scene.views.iter().map(|view| view.lock().clone()).enumerate();
+    let (n, view) = views.into_iter().find(|(n, view)| !away(*n) && view.asked > 0)?;
+    Some(format!("client {n} (session {:?}) waits for {} replies", view.session, view.asked))
 }
 
 /// One who took no part, and reads everything.

@@ -18,6 +18,8 @@ pub enum Phase {
     Rest,
     /// As [`Rest`](Self::Rest), and some go and stay away.
     Part,
+    /// Say nothing at all for a moment.
+    Still,
 }
 
 /// What the faults want of one client.
@@ -64,8 +66,10 @@ pub struct Publish {
 pub struct View {
     /// Its session, once it is welcomed.
     pub session: Option<SessionNo>,
-    /// Publishes without a receipt, joins and leaves without an answer.
+    /// Publishes without a receipt, joins and leaves that have not come to an end.
     pub unsettled: usize,
+    /// Commands without a reply, of whatever sort.
+    pub asked: usize,
     /// What it hears, by channel: the epoch, and up to where it has heard.
     pub heard: Vec<(String, String, u64)>,
 }

@@ -31,27 +31,31 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}: not a number: {text}")))
 }
 
-/// Tortures a server, and wants every promise kept. What it said is printed, and the history of a failure is kept.
-fn torture(seed: u64, further: &[&str]) {
+/// Tortures a server, and wants every promise kept, also when the history is read again. What the program said is printed,
+/// and the history of a failure is kept.
+fn torture(name: &str, seed: u64, further: &[&str]) {
     let seed = variable("PARLOR_TORTURE_SEED").unwrap_or(seed).to_string();
     let secs = variable("PARLOR_TORTURE_SECS").unwrap_or(SECS).to_string();
-    let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{seed}{}", further.concat()));
+    let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{name}-{seed}"));
     let mut command = Command::new(program());
-    command.args(["--seed", &seed, "--secs", &secs, "--clients", "12", "--dir"]).arg(&kept).args(further);
+    command.args(["--seed", &seed, "--secs", &secs, "--clients", "12", "--keep", "--dir"]).arg(&kept).args(further);
     let output = command.output().expect("the program runs");
     println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}: what happened is in {}", output.status, kept.display());
+    let history = kept.join(format!("torture-seed-{seed}.ndjson"));
+    let output = Command::new(program()).arg("check").arg(&history).output().expect("the program runs");
+    assert!(output.status.success(), "read again: {}", String::from_utf8_lossy(&output.stdout));
     let _ = std::fs::remove_dir_all(kept);
 }
 
 #[test]
-fn a_server_that_is_killed_starved_and_broken_from_within_keeps_its_promises() {
-    torture(3, &[]);
+fn a_server_that_is_killed_and_broken_from_within_keeps_its_promises() {
+    torture("within", 32, &[]);
 }
 
 #[test]
 fn the_binary_keeps_its_promises_when_it_is_killed_and_stopped() {
-    torture(5, &["--no-small-disk", "--binary", env!("CARGO_BIN_EXE_parlor")]);
+    torture("binary", 3, &["--no-small-disk", "--binary", env!("CARGO_BIN_EXE_parlor")]);
 }
 
 #[test]
