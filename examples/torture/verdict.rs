@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
+use parlor::checker::Breach;
 pub use parlor::checker::check;
 use parlor::checker::{History, Terms, What};
 use serde_json::{Value, json};

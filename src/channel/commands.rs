@@ -185,6 +185,12 @@ impl State {
         let seq = seq.min(self.seqs.head().seq);
         match self.roster.read(&origin.user, seq) {
             None => self.settle(origin, |o| Item::Refused(o, not_joined())),
+            Some(before) if before >= seq && !self.is_read_written(&origin.user) => {
+                // What it rests on is not on disk: it is written once more, so that nobody is told `ok` too soon.
+                let op = Membership::write(&self.name, origin.user.as_str(), before);
+                let job = self.job(Job::Read { origin, seq: before, before });
+                self.effects.push(Effect::Note(job, vec![op]));
+            }
             Some(before) if before >= seq => self.settle(origin, |o| Item::Answer(o, Answer::Ok)),
             Some(before) => {
                 let op = Membership::write(&self.name, origin.user.as_str(), seq);
@@ -194,7 +200,14 @@ impl State {
         }
     }
 
+    /// Whether no read position of the user is being written.
+    fn is_read_written(&self, user: &UserName) -> bool {
+        !self.jobs.values().any(|job| matches!(job, Job::Read { origin, .. } if origin.user == *user))
+    }
+
     fn tell_read(&mut self, origin: Origin, seq: Seq) {
+        // A write before this one may have failed.
+        self.roster.read(&origin.user, seq);
         let frame = event("read", ReadEvent { channel: &self.name, user: &origin.user, seq });
         self.tell(frame.clone(), None, Some(origin.user.clone()));
         self.effects.push(Effect::Aside(Arc::new(Aside::Read { user: origin.user.clone(), frame })));

@@ -57,7 +57,8 @@ pub(super) struct State {
     pub links: Links,
     pub lanes: Lanes<Conn, (Origin, Action), Item>,
     freed: Vec<Conn>,
-    jobs: HashMap<u64, Job>,
+    /// Work that waits for a search or a write.
+    pub jobs: HashMap<u64, Job>,
     last_job: u64,
     pub told_activity: Option<Moment>,
     pub activity_waits: bool,

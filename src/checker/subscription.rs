@@ -60,7 +60,7 @@ pub(super) fn join<'h>(session: &mut Session<'h>, channel: u32, asked: Asked<'h>
     }
 }
 
-/// A `joined` that begins a subscription; `asked` is its command where that is known. Returns the command.
+/// A `joined` that begins a subscription; `asked` is its command where that is known. Returns the command, if it can be no other.
 pub(super) fn joined<'h>(
     cx: &mut Cx,
     logs: &mut Logs,
@@ -82,6 +82,7 @@ pub(super) fn joined<'h>(
         Hears::All if before.log == Some(log) => Stood::At(before.next),
         _ => Stood::Nowhere,
     };
+    let mut sure = true;
     let asked = match (asked, session.joins.get_mut(&channel)) {
         (Some(asked), _) => Some(asked),
         (None, Some(joins)) => {
@@ -91,6 +92,7 @@ pub(super) fn joined<'h>(
                 resume::fault(asked.frame, &begin, stood, &cx.terms).is_none() && known(asked) <= begin.head
             };
             let at = joins.iter().position(fits).unwrap_or_default();
+            sure = joins.iter().filter(|asked| fits(asked)).count() < 2;
             joins.drain(..joins.len().min(at + 1)).next_back()
         }
         (None, None) => None,
@@ -116,7 +118,7 @@ pub(super) fn joined<'h>(
     let hears = if parted { Hears::Rest } else { Hears::All };
     let sub = Sub { hears, log: Some(log), next: begin.next, loose: false, begun: since };
     session.subs.insert(channel, sub);
-    asked
+    asked.filter(|_| sure)
 }
 
 /// A head that is older than what someone was told of before it was asked for is `stale-head`.
