@@ -34,9 +34,9 @@ pub(super) enum Phase {
     Ready,
 }
 
-/// How often hubs are told how many hear a large channel, at most, in milliseconds.
+/// How often hubs are told how many hear a large channel, at most, in ms.
 const CROWD_MS: u64 = 500;
-/// How long a channel that began anew waits for the hubs' reports, in milliseconds.
+/// How long a channel that began anew waits for the hubs' reports, in ms.
 const ATTACH_MS: u64 = 5000;
 
 /// One channel.

@@ -85,8 +85,9 @@ impl Plan {
             events: Vec::new(),
         };
         if plan.durable && dice.once_in(2) {
-            // So few that every key needs its base.
+            // So few that every key needs its base, which the library cannot give where it has heard nothing yet.
             plan.dedup = 8;
+            plan.libraries = 0;
         }
         for _ in 0..dice.below(9) {
             let at = dice.range(1050, span);

@@ -151,7 +151,7 @@ impl World {
             carrier::carry(Some(Rc::clone(&self.mail) as Rc<dyn carrier::Carrier>));
             let system = actix::System::with_tokio_rt(|| {
                 let mut runtime = tokio::runtime::Builder::new_current_thread();
-                runtime.enable_all().start_paused(true).build().expect("a runtime on this thread")
+                runtime.enable_time().start_paused(true).build().expect("a runtime on this thread")
             });
             let end = system.block_on(self.life());
             drop(system);
@@ -485,7 +485,7 @@ impl World {
 
 /// Lets everything run that can run by itself.
 async fn settle() {
-    for _ in 0..5 {
+    for _ in 0..3 {
         tokio::task::yield_now().await;
     }
 }
