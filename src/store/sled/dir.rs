@@ -13,6 +13,14 @@ use super::super::OpenError;
 /// The format that this build writes, and the newest that it reads.
 const FORMAT: u32 = 1;
 
+/// `None` for what is not there.
+fn gone<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Dir {
     path: PathBuf,
@@ -82,15 +90,48 @@ impl Dir {
         }
     }
 
+    /// Makes ready what a loss of power may have left, before sled looks at it.
+    pub(super) fn prepare(&self, known: bool) -> io::Result<()> {
+        let tree = self.tree();
+        if !known {
+            // sled writes it anew; it refuses one of which only the length reached the disk.
+            gone(fs::remove_file(tree.join("conf")))?;
+        }
+        // sled takes a snapshot that it had only begun to write for its newest one, and refuses the whole store. The
+        // one before is still there, and without any it reads all of its log.
+        for entry in gone(fs::read_dir(&tree))?.into_iter().flatten() {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "generating") {
+                gone(fs::remove_file(path))?;
+            }
+        }
+        // What sled finds it takes for durable, but after a kill it may not be.
+        gone(File::open(self.data()))?.map_or(Ok(()), |data| data.sync_all())
+    }
+
+    /// What sled just made lasts: its names, and the one file that it writes and never syncs.
+    pub(super) fn sync_names(&self) -> io::Result<()> {
+        File::open(self.tree().join("conf"))?.sync_all()?;
+        File::open(self.tree())?.sync_all()
+    }
+
     /// The store is complete: says so, durably.
     pub(super) fn write_format(&self) -> Result<(), OpenError> {
+        // The directory itself may be new, and some of those that it is in: their names last, as far as we may see to it.
+        let whole = std::path::absolute(&self.path).map_err(|error| self.io(&error))?;
+        for above in whole.ancestors().skip(1) {
+            let _ = File::open(above).and_then(|names| names.sync_all());
+        }
         let write = || {
             let draft = self.path.join("format.new");
             let mut file = File::create(&draft)?;
             writeln!(file, "{FORMAT}")?;
             file.sync_all()?;
+            // The names of all that it speaks of last before its own does.
+            let names = File::open(&self.path)?;
+            names.sync_all()?;
             fs::rename(&draft, self.path.join("format"))?;
-            File::open(&self.path)?.sync_all()
+            names.sync_all()
         };
         write().map_err(|error| self.io(&error))
     }
@@ -122,5 +163,44 @@ impl Dir {
             Ok(bytes)
         }
         sum(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::rows::{Batch, Rows};
+    use super::super::SledRows;
+    use super::*;
+
+    fn open(path: &Path) -> SledRows {
+        SledRows::open(path, 1 << 20).unwrap()
+    }
+
+    #[test]
+    fn a_store_that_was_never_complete_is_begun_again_whatever_became_of_its_settings() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sled")).unwrap();
+        fs::write(dir.path().join("sled/conf"), [0; 63]).unwrap();
+        open(dir.path());
+        open(dir.path());
+    }
+
+    #[test]
+    fn a_snapshot_that_was_only_begun_is_no_reason_to_refuse() {
+        let dir = tempfile::tempdir().unwrap();
+        let rows = open(dir.path());
+        let mut batch = Batch::default();
+        batch.put(&b"key"[..], &b"value"[..]);
+        rows.apply(&batch).unwrap();
+        rows.sync().unwrap();
+        rows.close();
+        let begun = dir.path().join("sled/snap.0000000000FFFFFF.generating");
+        for left in [&b""[..], b"torn"] {
+            fs::write(&begun, left).unwrap();
+            let rows = open(dir.path());
+            assert_eq!(rows.get(b"key").unwrap().unwrap(), &b"value"[..]);
+            assert!(!begun.exists());
+            rows.close();
+        }
     }
 }

@@ -50,12 +50,12 @@ impl SledRows {
         let mut dir = Dir::new(path);
         let known = dir.lock()?;
         let open =
-            open_tree(&dir, cache).and_then(|open| check(&open, known).map(|()| open)).map_err(
-                |error| match error {
+            open_tree(&dir, cache, known).and_then(|open| check(&open, known).map(|()| open)).map_err(|error| {
+                match error {
                     EngineError::Damaged(why) => OpenError::Damaged { path: path.display().to_string(), why },
                     error => OpenError::Io { path: path.display().to_string(), why: error.to_string() },
-                },
-            )?;
+                }
+            })?;
         if !known {
             dir.write_format()?;
         }
@@ -115,13 +115,13 @@ fn open_locked(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
     config.open()
 }
 
-fn open_tree(dir: &Dir, cache: u64) -> Result<Open, EngineError> {
+fn open_tree(dir: &Dir, cache: u64, known: bool) -> Result<Open, EngineError> {
+    dir.prepare(known).map_err(io)?;
     caught(|| {
         let config = ::sled::Config::new().path(dir.tree()).cache_capacity(cache).segment_size(SEGMENT);
         let tree = open_locked(&config).map_err(error)?;
         let file = File::open(dir.data()).map_err(io)?;
-        // The names of what sled just made have to last too.
-        File::open(dir.tree()).and_then(|names| names.sync_all()).map_err(io)?;
+        dir.sync_names().map_err(io)?;
         Ok(Open { tree, file })
     })
 }
@@ -185,7 +185,7 @@ impl Rows for SledRows {
         let mut dir = self.dir.lock();
         let known = dir.lock().map_err(|error| EngineError::Failed(error.to_string()))?;
         dir.forget_pages();
-        let open = open_tree(&dir, self.cache)?;
+        let open = open_tree(&dir, self.cache, known)?;
         check(&open, known)?;
         *self.open.write() = Some(open);
         Ok(())
