@@ -9,6 +9,7 @@ use std::fs::File;
 use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +30,32 @@ struct Open {
     tree: ::sled::Db,
     /// The same file that sled writes to, to sync it.
     file: File,
+    /// The newest segment of sled's log when it was last synced.
+    synced: AtomicI64,
+}
+
+impl Open {
+    /// Where the newest segment of sled's log begins, if that is behind `from`.
+    fn newest_segment(&self, from: i64) -> i64 {
+        self.tree.context.pagecache.log.iter_from(from).segments.keys().next_back().copied().unwrap_or(from)
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        let newest = self.newest_segment(self.synced.load(SeqCst));
+        self.tree.flush().map_err(error)?;
+        self.file.sync_data().map_err(io)?;
+        self.synced.store(newest, SeqCst);
+        Ok(())
+    }
+
+    /// Each segment of sled's log says how far the log was written when it began, and sled takes all before that for
+    /// durable: after a power loss it looks for torn writes behind it alone. So a segment may begin only after all that
+    /// was written before the one in front of it is on disk, or torn pages are read as the store. A batch by itself may
+    /// be as long as it likes: sled says nothing of its end before all of it is written.
+    fn sync_if_segment_began(&self) -> Result<(), EngineError> {
+        let synced = self.synced.load(SeqCst);
+        if self.newest_segment(synced) > synced { self.sync() } else { Ok(()) }
+    }
 }
 
 /// How many times it is tried to open what was just closed, with 5 ms between.
@@ -118,11 +145,15 @@ fn open_locked(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
 fn open_tree(dir: &Dir, cache: u64, known: bool) -> Result<Open, EngineError> {
     dir.prepare(known).map_err(io)?;
     caught(|| {
+        // Without sled's own thread, which moves pages about and syncs them later than it may.
         let config = ::sled::Config::new().path(dir.tree()).cache_capacity(cache).segment_size(SEGMENT);
+        let config = config.flush_every_ms(None);
         let tree = open_locked(&config).map_err(error)?;
         let file = File::open(dir.data()).map_err(io)?;
         dir.sync_names().map_err(io)?;
-        Ok(Open { tree, file })
+        let open = Open { tree, file, synced: AtomicI64::new(0) };
+        open.sync()?;
+        Ok(open)
     })
 }
 
@@ -135,13 +166,8 @@ fn check(open: &Open, known: bool) -> Result<(), EngineError> {
             return if whole { Ok(()) } else { Err(EngineError::Damaged("its first row is missing".into())) };
         }
         open.tree.insert(MARKER.0, MARKER.1).map_err(error)?;
-        sync(open)
+        open.sync()
     })
-}
-
-fn sync(open: &Open) -> Result<(), EngineError> {
-    open.tree.flush().map_err(error)?;
-    open.file.sync_data().map_err(io)
 }
 
 impl Rows for SledRows {
@@ -173,11 +199,14 @@ impl Rows for SledRows {
                 None => writes.remove(&key[..]),
             }
         }
-        self.with(|open| open.tree.apply_batch(writes).map_err(error))
+        self.with(|open| {
+            open.sync_if_segment_began()?;
+            open.tree.apply_batch(writes).map_err(error)
+        })
     }
 
     fn sync(&self) -> Result<(), EngineError> {
-        self.with(sync)
+        self.with(Open::sync)
     }
 
     fn reopen(&self) -> Result<(), EngineError> {
@@ -202,5 +231,28 @@ impl Rows for SledRows {
 
     fn bytes_on_disk(&self) -> Result<u64, EngineError> {
         self.place.bytes().map_err(io)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_begins_only_when_what_is_before_the_last_one_is_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let rows = SledRows::open(dir.path(), 1 << 20).unwrap();
+        let mut segments = 0;
+        for n in 0..48_u8 {
+            let mut batch = Batch::default();
+            (0..16_u8).for_each(|row| batch.put(vec![1, n, row], vec![row; 60_000]));
+            rows.apply(&batch).unwrap();
+            let open = rows.open.read();
+            let open = open.as_ref().unwrap();
+            let synced = open.synced.load(SeqCst);
+            segments = open.newest_segment(synced) / SEGMENT as i64;
+            assert!(segments - synced / SEGMENT as i64 <= 1, "segment {segments} began, and {synced} is synced");
+        }
+        assert!(segments > 4, "only {segments} segments: nothing was seen");
     }
 }
