@@ -72,6 +72,9 @@ pub enum What {
     ServerSlow,
     /// It goes on.
     ServerWell,
+    /// Who keeps presence was broken, and nothing else: until it knows everyone again it may call users unknown, and no
+    /// one offline.
+    RegistryBroken,
     /// Everything has come to rest: every session that is not over and not hampered was given the time to hear all.
     Rest,
     /// What a channel's log holds after everything, read by one who took no part.

@@ -18,6 +18,7 @@ use super::cx::Cx;
 use super::frame::{list, number, text};
 use super::names::{Map, Set};
 use super::session::{Asked, Session};
+use super::trouble::Spans;
 
 const ONLINE: u8 = 1;
 const OFFLINE: u8 = 2;
@@ -211,7 +212,9 @@ impl Presence {
             let rule = match (claim.state, known) {
                 (UNKNOWN, _) => {
                     let after = cx.terms.timeout_ms + cx.terms.slack_ms;
-                    (!cx.trouble.spans.touch(claim.from, claim.to, after)).then_some("unknown-for-nothing")
+                    let amiss = |spans: &Spans| spans.touch(claim.from, claim.to, after);
+                    let why = amiss(&cx.trouble.spans) || amiss(&cx.trouble.registry);
+                    (!why).then_some("unknown-for-nothing")
                 }
                 (ONLINE, Some(OFFLINE)) => Some("ghost"),
                 (OFFLINE, Some(ONLINE)) => Some("false-offline"),

@@ -84,6 +84,10 @@ impl<'h> Run<'h> {
                 self.cx.trouble.slow(entry.at, true);
             }
             What::ServerWell => self.cx.trouble.slow(entry.at, false),
+            What::RegistryBroken => {
+                self.cx.trouble.registry.begin(entry.at, 0);
+                self.cx.trouble.registry.end(entry.at);
+            }
             What::Rest => self.rest(),
             What::Log { channel, epoch, first, head, messages } => {
                 let channel = self.cx.names.id(channel);

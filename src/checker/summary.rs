@@ -78,7 +78,12 @@ pub fn count(history: &History) -> Summary {
                 sum.logs += 1;
                 sum.logged += messages.len() as u64;
             }
-            What::Eased { .. } | What::ServerUp | What::ServerSlow | What::ServerWell | What::Note { .. } => {}
+            What::Eased { .. }
+            | What::ServerUp
+            | What::ServerSlow
+            | What::ServerWell
+            | What::RegistryBroken
+            | What::Note { .. } => {}
         }
     }
     sum

@@ -63,6 +63,8 @@ impl Spans {
 pub(super) struct Trouble {
     /// When it was down or slow.
     pub spans: Spans,
+    /// When who keeps presence was broken.
+    pub registry: Spans,
     /// Each time that it went down, as a turn, and when it was up again.
     falls: Vec<(u64, u64)>,
     down: bool,

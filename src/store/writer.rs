@@ -160,7 +160,7 @@ impl Writer {
             commit.answers.drain(..).for_each(|tell| tell());
         }
         if !batch.0.is_empty() {
-            if core.durability == Durability::Always && !planted(Bug::UncommittedSeen) {
+            if core.durability == Durability::Always {
                 core.view.hide(before);
             }
             core.view.rows.apply(&batch)?;

@@ -111,6 +111,11 @@ pub struct Careful {
     watches: bool,
     watching: bool,
     pace: u64,
+    /// When it goes for good.
+    ends: u64,
+    gone: bool,
+    /// Publishes of before, to be said again.
+    old: Vec<Post>,
 }
 
 /// The timeouts that the servers here are configured with, in milliseconds.
@@ -118,7 +123,7 @@ pub const HEARTBEAT: u64 = 400;
 pub const TIMEOUT: u64 = 1200;
 
 impl Careful {
-    pub fn new(number: usize, pace: u64, watches: bool) -> Self {
+    pub fn new(number: usize, pace: u64, watches: bool, ends: u64) -> Self {
         Self {
             number,
             token: None,
@@ -136,6 +141,9 @@ impl Careful {
             watches,
             watching: false,
             pace,
+            ends,
+            gone: false,
+            old: Vec::new(),
         }
     }
 
@@ -296,7 +304,7 @@ impl Careful {
                     at.history.add(at.now, What::Over { session: no, code: None, by: By::Client });
                 }
             }
-            89..91 => {
+            89..92 => {
                 let no = self.line;
                 self.down(at.now, at.dice);
                 if let Some(no) = no {
@@ -309,7 +317,7 @@ impl Careful {
     }
 
     fn post(&mut self, at: &mut At<'_>, channel: String, place: &Place) {
-        if at.dice.once_in(6) {
+        if at.dice.once_in(8) {
             // Without a key nobody asks again.
             let body = json!({"n": at.dice.any() >> 12});
             self.ask(at, json!({"type": "publish", "channel": channel, "body": body}));
@@ -323,6 +331,13 @@ impl Careful {
             body["text"] = json!("x".repeat(at.dice.below(3000) as usize));
         }
         let post = Post { channel, key, base, body, sent: None, again: 0 };
+        if at.dice.once_in(3) {
+            self.old.push(post.clone());
+        }
+        if at.dice.once_in(6) && at.durable {
+            // One of before, and behind it the new one.
+            self.posts.extend(self.old.pop());
+        }
         if at.dice.once_in(12) {
             // The same twice: at once, which makes one message all the same.
             self.posts.push_back(post.clone());
@@ -402,11 +417,23 @@ impl Agent for Careful {
     }
 
     fn due(&self, _: u64) -> u64 {
-        if self.line.is_none() { self.again } else { self.act }
+        match self.line {
+            _ if self.gone => u64::MAX,
+            None => self.again,
+            Some(_) => self.act,
+        }
     }
 
     fn act(&mut self, at: &mut At<'_>) {
         self.act = at.now + 1 + at.dice.below(2 * self.pace);
+        if at.now >= self.ends {
+            self.gone = true;
+            if let Some(no) = self.line {
+                let told = at.dice.once_in(2);
+                at.leave(no, told);
+            }
+            return self.down(at.now, at.dice);
+        }
         let Some(no) = self.line else {
             (self.heard, self.pinged) = (at.now, false);
             let websocket = at.dice.once_in(2);
@@ -445,6 +472,9 @@ impl Agent for Careful {
     }
 
     fn unsettled(&self) -> Option<String> {
+        if self.gone {
+            return None;
+        }
         let joins = self.places.iter().find(|(_, place)| place.wanted && !place.subscribed);
         let post = self.posts.front().map(|post| format!("agent {} waits for the receipt of {post:?}", self.number));
         let line = (!self.welcomed).then(|| format!("agent {} is not welcomed", self.number));

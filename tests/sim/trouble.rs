@@ -103,8 +103,11 @@ impl Plan {
             0 | 1 => put(at, Event::Kill { keep: dice.below(3) as usize }),
             2 => put(at, Event::Stop),
             3 | 4 => {
-                put(at, Event::Panic(PLACES[dice.below(PLACES.len() as u64) as usize]));
-                put(at + 1500, Event::Well);
+                let place = PLACES[dice.below(PLACES.len() as u64) as usize];
+                put(at, Event::Panic(place));
+                if !place.starts_with("registry") {
+                    put(at + 1500, Event::Well);
+                }
             }
             5 => {
                 put(at, Event::Disk(*dice.one_of(&DISK)));
@@ -141,7 +144,11 @@ impl World {
         match event {
             Event::Kill { .. } | Event::Stop => {}
             Event::Panic(place) => {
-                self.slow(true);
+                if place.starts_with("registry") {
+                    self.note(What::RegistryBroken);
+                } else {
+                    self.slow(true);
+                }
                 self.faults.arm(place);
             }
             Event::Disk(fault) => {
@@ -178,6 +185,7 @@ impl World {
             Event::Rest(ms) => {
                 let number = self.dice.range(1, 12);
                 self.resting.push((number, self.now + ms));
+                self.well = self.well.max(self.now + ms);
             }
             Event::Jump(by) => self.skew += by,
         }

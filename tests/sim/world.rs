@@ -1,6 +1,6 @@
 //! A world made up from a seed: a server in one life after another, its clients, their network, their disk, their time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,6 +83,12 @@ pub struct World {
     explored: Option<(u64, Vec<usize>)>,
     /// Mailboxes that rest until then.
     pub resting: Vec<(u64, u64)>,
+    /// When it was well again, or an actor had rested.
+    pub well: u64,
+    /// Lines that were ever held or broken.
+    pub hampered: BTreeSet<SessionNo>,
+    /// What is wrong that no history shows.
+    complaints: Vec<String>,
     /// Whether it says what happens.
     story: bool,
 }
@@ -95,7 +101,9 @@ impl World {
         let mut agents: Vec<Box<dyn Agent>> = Vec::new();
         for number in 0..plan.agents {
             let watches = dice.once_in(2);
-            agents.push(Box::new(Careful::new(number, plan.pace, watches)));
+            // Some go for good.
+            let ends = if dice.once_in(3) { dice.range(1500, plan.span) } else { u64::MAX };
+            agents.push(Box::new(Careful::new(number, plan.pace, watches, ends)));
         }
         for number in plan.agents..plan.agents + plan.libraries {
             agents.push(Box::new(Library::new(number, plan.pace)));
@@ -135,6 +143,9 @@ impl World {
             calm: false,
             slow: 0,
             explored: None,
+            well: 0,
+            hampered: BTreeSet::new(),
+            complaints: Vec::new(),
             resting: Vec::new(),
             story,
         }
@@ -171,7 +182,7 @@ impl World {
         self.read_logs();
         made_up::end();
         let agents = self.agents.iter().flatten();
-        let unsettled = agents.filter_map(|agent| agent.unsettled()).collect();
+        let unsettled = self.complaints.into_iter().chain(agents.filter_map(|agent| agent.unsettled())).collect();
         let terms = terms(&self.config);
         Outcome { history: self.history, terms, chooser: self.chooser, unsettled }
     }
@@ -183,6 +194,9 @@ impl World {
     }
 
     pub fn note(&mut self, what: What) {
+        if let What::Hampered { session } = &what {
+            self.hampered.insert(*session);
+        }
         self.history.add(self.now, what);
     }
 
@@ -192,7 +206,10 @@ impl World {
         self.slow = if more { before + 1 } else { before.saturating_sub(1) };
         match (before, self.slow) {
             (0, 1) => self.note(What::ServerSlow),
-            (1, 0) => self.note(What::ServerWell),
+            (1, 0) => {
+                self.well = self.now;
+                self.note(What::ServerWell);
+            }
             _ => {}
         }
     }
@@ -416,6 +433,12 @@ impl World {
             Heard::Down(code) => {
                 let by = if code.is_some() { By::Server } else { By::Network };
                 self.tell(|_| format!("  {no} is down: {code:?}"));
+                // The codes that blame the client, though nobody kept it from reading and being heard.
+                let blamed = matches!(code, Some(4000..=4002 | 4503));
+                let troubled = self.slow > 0 || self.now < self.well + 3 * TIMEOUT || self.hampered.contains(&no);
+                if blamed && !troubled {
+                    self.complaints.push(format!("{}: session {no} was ended with {code:?} for nothing", self.now));
+                }
                 self.note(What::Over { session: no, code: *code, by });
             }
             Heard::Opened | Heard::Alive => {}
@@ -468,7 +491,15 @@ impl World {
                 let frame = Posted::new(&channel, message).frame.to_string();
                 serde_json::from_str(&frame).expect("a frame is JSON")
             });
-            let messages = frames.collect();
+            let messages: Vec<Value> = frames.collect();
+            // What agents say under a key carries it inside, too, so that a key that changed on its way shows.
+            let mut said = BTreeSet::new();
+            for message in &messages {
+                let words = (message["from"].to_string(), message["body"]["key"].to_string());
+                if message["body"]["key"].is_string() && !said.insert(words.clone()) {
+                    self.complaints.push(format!("{channel}: {words:?} was said twice"));
+                }
+            }
             self.history.add(
                 self.now,
                 What::Log {
