@@ -32,7 +32,7 @@ pub enum Bug {
     AsleepUnderWay,
     /// A read position is whatever was said last.
     ReadGoesBack,
-    /// A wire is not woken for what comes while it writes.
+    /// A session that has had a page of what it lacks is not reminded that there is more.
     LostWakeUp,
     /// A long-poll acknowledgement drops the event that comes next, too.
     ForgotAcknowledged,

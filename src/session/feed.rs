@@ -280,7 +280,7 @@ impl Feed {
             self.remove(conn);
             return out.lost(conn);
         }
-        if self.advance(conn, &page, out) {
+        if self.advance(conn, &page, out) && !planted(Bug::LostWakeUp) {
             // The feed may have gone on meanwhile, and nothing else may ever come to remind it of this session.
             self.pull(conn, false, out);
         }

@@ -257,7 +257,8 @@ impl Careful {
                 match at.dice.below(5) {
                     0 => join["tail"] = json!(at.dice.below(6)),
                     1 if !place.epoch.is_empty() => {
-                        let seq = at.dice.range(place.seq.saturating_sub(6), place.seq);
+                        let back = *at.dice.one_of(&[6, 120]);
+                        let seq = at.dice.range(place.seq.saturating_sub(back), place.seq);
                         join["since"] = json!({"epoch": place.epoch, "seq": seq});
                     }
                     2 => join["member"] = json!(false),

@@ -15,17 +15,24 @@ fn first(bug: Bug) -> Option<(u64, String)> {
     found
 }
 
-/// What worlds cannot see.
-const ELSEWHERE: [Bug; 0] = [];
-
-#[test]
-fn every_planted_fault_shows() {
+/// Plants every second fault, from this one on.
+fn all_show(from: usize) {
     let mut missed = Vec::new();
-    for (bug, name) in BUGS.iter().filter(|(bug, _)| !ELSEWHERE.contains(bug)) {
+    for (bug, name) in BUGS.iter().skip(from).step_by(2) {
         match first(*bug) {
             Some((seed, why)) => println!("{name}: seed {seed}: {}", why.lines().next().unwrap_or_default()),
             None => missed.push(*name),
         }
     }
     assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+#[test]
+fn every_planted_fault_shows() {
+    all_show(0);
+}
+
+#[test]
+fn every_other_planted_fault_shows_too() {
+    all_show(1);
 }
