@@ -36,6 +36,8 @@ pub(super) struct ChannelActor {
     directory: Arc<Directory>,
     own: Post<ChannelIn>,
     handled: u64,
+    /// The log's generation when it was last looked at.
+    generation: u64,
     /// How many users hear it, for those who only want to know that.
     online: Arc<AtomicUsize>,
     idle_since: Option<Moment>,
@@ -63,7 +65,19 @@ impl ChannelActor {
                 State::new(called.clone(), lives.get(), settings)
             };
             let keeper = Keeper::new(name.to_string(), probe, Budget::default(), factory);
-            Self { name, keeper, context, directory, own, handled: 0, online, idle_since: None, leaving: false }
+            let generation = context.log.generation();
+            Self {
+                name,
+                keeper,
+                context,
+                directory,
+                own,
+                handled: 0,
+                generation,
+                online,
+                idle_since: None,
+                leaving: false,
+            }
         });
         Post::new(address.recipient(), counted)
     }
@@ -153,9 +167,12 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
         let mut effects = Vec::new();
         self.handled += u64::from(!matches!(envelope.message(), ChannelIn::Own(..)));
         let faults = &self.context.faults;
+        let generation = self.context.log.generation();
+        let lost = std::mem::replace(&mut self.generation, generation) != generation;
         let rebuilt = self.keeper.receive(envelope, |state, message| {
             let committed = matches!(&message, ChannelIn::Own(_, input) if matches!(**input, Input::Appended(Ok(_))));
-            let next = step(state, message);
+            let mut next = if lost { state.doubt(time()) } else { Vec::new() };
+            next.extend(step(state, message));
             faults.pass("channel.step");
             if committed {
                 faults.pass("channel.committed");

@@ -10,6 +10,7 @@ mod dedup;
 mod directory;
 mod lanes;
 mod links;
+mod loading;
 mod messages;
 mod publish;
 mod resume;

@@ -67,6 +67,11 @@ impl Sequencer {
         self.in_flight.is_empty() && self.waiting.is_empty()
     }
 
+    /// Whether an append is in flight.
+    pub fn is_appending(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
     /// Whether no more may wait.
     pub fn is_full(&self) -> bool {
         let taken = self.in_flight.len() + self.waiting.len();

@@ -36,8 +36,6 @@ pub(super) enum Phase {
 
 /// How often hubs are told how many hear a large channel, at most, in ms.
 const CROWD_MS: u64 = 500;
-/// How long a channel that began anew waits for the hubs' reports, in ms.
-const ATTACH_MS: u64 = 5000;
 
 /// One channel.
 #[derive(Debug)]
@@ -48,8 +46,8 @@ pub(super) struct State {
     pub time: Time,
     pub phase: Phase,
     /// Hubs that have yet to say who subscribes.
-    awaited: HashSet<HubId>,
-    held: VecDeque<(Origin, Action)>,
+    pub awaited: HashSet<HubId>,
+    pub held: VecDeque<(Origin, Action)>,
     pub seqs: Sequencer,
     pub window: Window,
     pub keys: Keys,
@@ -95,16 +93,6 @@ impl State {
             crowd_waits: false,
             effects: Vec::new(),
         }
-    }
-
-    /// Begins after an earlier life that broke off: `hubs` are asked who subscribes.
-    pub fn begin_again(&mut self, time: Time, hubs: Vec<HubId>) -> Vec<Effect> {
-        self.time = time;
-        self.awaited = hubs.into_iter().collect();
-        self.effects.push(Effect::Report);
-        self.effects.push(Effect::Later(ATTACH_MS, Input::AttachOver));
-        self.load();
-        self.finish()
     }
 
     /// Carries out a session's command.
@@ -203,7 +191,7 @@ impl State {
     }
 
     /// Whether somebody hears the channel, or waits in a lane, and so needs its log.
-    fn is_needed(&self) -> bool {
+    pub(super) fn is_needed(&self) -> bool {
         !(self.roster.is_empty() && self.awaited.is_empty() && self.lanes.is_empty())
     }
 
@@ -246,93 +234,17 @@ impl State {
     }
 
     /// Whether it is known where the log stood.
-    fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         !self.seqs.head().epoch.0.is_empty()
     }
 
-    fn load(&mut self) {
-        self.phase = Phase::Loading;
-        // A first life finds nothing in flight: whoever slept before had nothing left to do.
-        let earlier = self.life > 1 || self.is_known();
-        self.effects.push(Effect::Load(earlier));
-    }
-
-    fn loaded(&mut self, loaded: Loaded) {
-        let Loaded { head, window, keys, members } = loaded;
-        let before = self.seqs.head().epoch.clone();
-        self.window = window;
-        self.keys = keys;
-        if before.0.is_empty() {
-            // Later on, what is known here is newer than what was read.
-            members.into_iter().for_each(|(user, read)| self.roster.admit(user, read));
-        }
-        if !before.0.is_empty() && before != head.epoch {
-            self.close_all(Closed::Reset);
-        }
-        self.seqs.reset(head);
-        self.phase = Phase::Ready;
-        self.open();
-    }
-
-    fn absent(&mut self) {
-        self.phase = Phase::Absent;
-        // Nobody deleted it: what made it was lost before it was on disk, which only an interval allows.
-        self.close_all(Closed::Reset);
-        self.open();
-    }
-
-    fn not_loaded(&mut self, why: &str) {
-        self.phase = Phase::New;
-        for (origin, _) in std::mem::take(&mut self.held) {
-            self.refuse(origin, Problem::unavailable(format!("the channel cannot be loaded now: {why}")));
-        }
-        if self.is_needed() {
-            self.effects.push(Effect::Later(200, Input::Retry));
-        }
-    }
-
-    /// Once the log is read and every hub has reported: has the hubs fill in what they missed, and lets commands in.
-    fn open(&mut self) {
-        if !self.is_open() {
-            return;
-        }
-        self.nudge();
-        while let Some((origin, action)) = self.held.pop_front() {
-            if !self.is_open() {
-                self.held.push_front((origin, action));
-                break;
-            }
-            self.admit(origin, action);
-        }
-    }
-
     /// Has every hub look where the channel stands.
-    fn nudge(&mut self) {
+    pub(super) fn nudge(&mut self) {
         let hubs: Vec<HubId> = self.roster.hubs().collect();
         hubs.into_iter().for_each(|hub| self.links.deliver(hub, Arc::from([])));
     }
 
-    /// Makes the log because someone joins it; the join waits.
-    pub fn create(&mut self, origin: Origin, action: Action) {
-        self.phase = Phase::Loading;
-        self.held.push_front((origin, action));
-        self.effects.push(Effect::Create);
-    }
-
-    /// Reads everything anew because the log did not take an append as expected.
-    pub fn reload(&mut self) {
-        for origin in self.seqs.abandon() {
-            self.settle(origin, |o| {
-                Item::Refused(
-                    o,
-                    Problem::unavailable("whether it was stored is not known; ask again with the same key"),
-                )
-            });
-        }
-        self.load();
-    }
-
-    fn close_all(&mut self, why: Closed) {
+    pub(super) fn close_all(&mut self, why: Closed) {
         for (conn, hub) in self.roster.subscribed() {
             self.roster.unsubscribe(conn);
             self.links.say(hub, Item::Closed(conn, why));
@@ -364,7 +276,7 @@ impl State {
     }
 
     /// Ends a step: held commands go on, appends begin, batches are sent.
-    fn finish(&mut self) -> Vec<Effect> {
+    pub(super) fn finish(&mut self) -> Vec<Effect> {
         // Not on stale knowledge: while the log is read anew, whoever waits in a lane waits on.
         while self.is_open() {
             let Some(conn) = self.freed.pop() else { break };

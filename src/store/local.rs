@@ -275,6 +275,10 @@ impl ChannelLog for Local {
         })
     }
 
+    fn generation(&self) -> u64 {
+        self.0.generation.load(SeqCst)
+    }
+
     fn create(&self, channel: &ChannelName, done: Done<Head, AppendError>) {
         self.push(Op::Create(channel.clone(), Reply::new(done)));
     }

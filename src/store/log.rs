@@ -69,6 +69,10 @@ pub trait ChannelLog: Send + Sync + 'static {
     /// Channels whose names follow `after`, ascending, at most `max`.
     fn channels(&self, after: Option<&ChannelName>, max: usize) -> Result<Vec<(ChannelName, Head)>, ReadError>;
 
+    /// Changes when messages may have been lost that someone was told of: every channel has another epoch then. Blocks on
+    /// nothing.
+    fn generation(&self) -> u64;
+
     /// Makes `channel` if it is not there yet, and gives its head either way.
     fn create(&self, channel: &ChannelName, done: Done<Head, AppendError>);
 

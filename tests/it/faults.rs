@@ -1,8 +1,10 @@
 //! Panics inside: an actor that breaks is built anew, and all that a client notices is a retry or a reconnection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use parlor::config::Config;
+use parlor::config::{Config, Durability};
+use parlor::store::{Failing, Fault, MemoryRows};
 use serde_json::{Value, json};
 
 use crate::support::{Client, DEADLINE, Site, Stage, pause, publish};
@@ -16,7 +18,8 @@ scenarios! {
         a_worker_that_breaks_is_come_back_to,
         a_registry_that_breaks_on_a_beat_calls_nobody_offline,
         a_registry_that_breaks_in_its_sweep_calls_nobody_offline,
-        a_channel_that_broke_still_knows_who_is_there;
+        a_channel_that_broke_still_knows_who_is_there,
+        what_an_interval_lost_is_a_new_epoch_for_whoever_asks;
     longpoll:
         requests_that_meet_a_broken_worker_end_their_session_and_clients_come_back;
 }
@@ -275,4 +278,38 @@ async fn a_registry_that_breaks_on_a_beat_calls_nobody_offline(stage: Stage) {
 
 async fn a_registry_that_breaks_in_its_sweep_calls_nobody_offline(stage: Stage) {
     break_registry(stage, "registry.sweep").await;
+}
+
+/// The disk fails before what was told is on it, as an interval allows. Nobody is shown the old life with holes in it.
+async fn what_an_interval_lost_is_a_new_epoch_for_whoever_asks(stage: Stage) {
+    let (rows, trouble) = Failing::over(Arc::new(MemoryRows::default()));
+    let site = stage
+        .site_on(Some(rows), |config| {
+            config.store.durability = Durability::Interval;
+            config.store.sync_interval = Duration::from_millis(50);
+        })
+        .await;
+    let (mut ann, mut bob) = (site.guest("ann").await, site.guest("bob").await);
+    let before = ann.join("a").await["epoch"].clone();
+    bob.join("b").await;
+    ann.publish("a", "kept").await;
+    let synced = trouble.counts().1;
+    crate::support::eventually("a sync", async || {
+        trouble.counts().1 > synced + 1 || {
+            bob.publish("b", "on").await;
+            false
+        }
+    })
+    .await;
+    trouble.arm(Fault::Sync);
+    ann.publish_many("a", 3).await;
+    crate::support::eventually("the store is open again", async || trouble.counts().2 > 0).await;
+    let mut seen = Value::Null;
+    while seen["type"] != "history" {
+        seen = bob.command(json!({"type": "history", "channel": "a"})).await;
+        assert!(seen["type"] == "history" || seen["code"] == "unavailable", "{seen}");
+    }
+    assert_ne!(seen["epoch"], before);
+    assert_eq!((&seen["head"], seen["messages"].as_array().map(Vec::len)), (&json!(1), Some(1)), "{seen}");
+    assert_eq!(ann.event("closed").await["reason"], "reset");
 }
