@@ -72,50 +72,56 @@ pub trait Agent {
 
 /// A publish that is to happen once.
 #[derive(Clone, Debug)]
-struct Post {
-    channel: String,
-    key: String,
-    base: Option<u64>,
-    body: Value,
+pub struct Post {
+    pub channel: String,
+    pub key: String,
+    pub base: Option<u64>,
+    pub body: Value,
     /// The line and id with which it was last sent.
-    sent: Option<(SessionNo, String)>,
-    again: u64,
+    pub sent: Option<(SessionNo, String)>,
+    pub again: u64,
 }
 
 /// How an agent stands in a channel.
 #[derive(Clone, Debug, Default)]
-struct Place {
-    wanted: bool,
-    epoch: String,
-    seq: u64,
+pub struct Place {
+    pub wanted: bool,
+    pub epoch: String,
+    pub seq: u64,
     /// The id of the join that is under way, and since when.
-    joining: Option<(String, u64)>,
-    subscribed: bool,
+    pub joining: Option<(String, u64)>,
+    pub subscribed: bool,
+}
+
+/// Whether it watches everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    Unwanted,
+    Wanted,
+    Does,
 }
 
 /// The careful one.
 pub struct Careful {
-    number: usize,
-    token: Option<String>,
-    user: Option<String>,
-    line: Option<SessionNo>,
-    welcomed: bool,
-    heard: u64,
-    pinged: bool,
-    again: u64,
-    act: u64,
-    ids: u64,
-    keys: u64,
-    places: BTreeMap<String, Place>,
-    posts: VecDeque<Post>,
-    watches: bool,
-    watching: bool,
-    pace: u64,
-    /// When it goes for good.
-    ends: u64,
-    gone: bool,
+    pub number: usize,
+    pub token: Option<String>,
+    pub user: Option<String>,
+    pub line: Option<SessionNo>,
+    pub welcomed: bool,
+    pub heard: u64,
+    pub pinged: bool,
+    pub again: u64,
+    pub act: u64,
+    pub ids: u64,
+    pub keys: u64,
+    pub places: BTreeMap<String, Place>,
+    pub posts: VecDeque<Post>,
+    pub watch: Watch,
+    pub pace: u64,
+    /// When it goes for good; 0 once it has.
+    pub ends: u64,
     /// Publishes of before, to be said again.
-    old: Vec<Post>,
+    pub old: Vec<Post>,
 }
 
 /// The timeouts that the servers here are configured with, in milliseconds.
@@ -138,13 +144,15 @@ impl Careful {
             keys: 0,
             places: BTreeMap::new(),
             posts: VecDeque::new(),
-            watches,
-            watching: false,
+            watch: if watches { Watch::Wanted } else { Watch::Unwanted },
             pace,
             ends,
-            gone: false,
             old: Vec::new(),
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.ends == 0
     }
 
     fn id(&mut self) -> String {
@@ -152,7 +160,7 @@ impl Careful {
         format!("{}-{}", self.number, self.ids)
     }
 
-    fn ask(&mut self, at: &mut At<'_>, mut command: Value) -> String {
+    pub fn ask(&mut self, at: &mut At<'_>, mut command: Value) -> String {
         let id = self.id();
         command["id"] = json!(id);
         if let Some(no) = self.line {
@@ -161,10 +169,10 @@ impl Careful {
         id
     }
 
-    fn down(&mut self, now: u64, dice: &mut Dice) {
+    pub fn down(&mut self, now: u64, dice: &mut Dice) {
         self.line = None;
         self.welcomed = false;
-        self.watching = false;
+        self.watch = if self.watch == Watch::Unwanted { Watch::Unwanted } else { Watch::Wanted };
         self.again = now + dice.below(120);
         for place in self.places.values_mut() {
             place.joining = None;
@@ -175,7 +183,7 @@ impl Careful {
         }
     }
 
-    fn join(&mut self, at: &mut At<'_>, channel: &str, command: Value) {
+    pub fn join(&mut self, at: &mut At<'_>, channel: &str, command: Value) {
         let id = self.ask(at, command);
         let place = self.places.entry(channel.to_owned()).or_default();
         place.wanted = true;
@@ -194,7 +202,7 @@ impl Careful {
     }
 
     /// Sends what waits to be sent, once on each line until it is known what became of it.
-    fn push(&mut self, at: &mut At<'_>) {
+    pub fn push(&mut self, at: &mut At<'_>) {
         let Some(no) = self.line else { return };
         let mut flying = self.posts.iter().filter(|post| post.sent.is_some()).count();
         for turn in 0..self.posts.len() {
@@ -246,106 +254,6 @@ impl Careful {
             }
         }
     }
-
-    fn random(&mut self, at: &mut At<'_>) {
-        let channel = (*at.dice.one_of(at.channels)).to_owned();
-        let place = self.places.get(&channel).cloned().unwrap_or_default();
-        match at.dice.below(100) {
-            0..45 => self.post(at, channel, &place),
-            45..55 => {
-                let mut join = json!({"type": "join", "channel": channel});
-                match at.dice.below(5) {
-                    0 => join["tail"] = json!(at.dice.below(6)),
-                    1 if !place.epoch.is_empty() => {
-                        let back = *at.dice.one_of(&[6, 120]);
-                        let seq = at.dice.range(place.seq.saturating_sub(back), place.seq);
-                        join["since"] = json!({"epoch": place.epoch, "seq": seq});
-                    }
-                    2 => join["member"] = json!(false),
-                    _ => {}
-                }
-                self.join(at, &channel, join);
-            }
-            55..62 => {
-                let mut history = json!({"type": "history", "channel": channel, "limit": at.dice.range(1, 12)});
-                match at.dice.below(4) {
-                    0 => history["after"] = json!(at.dice.below(place.seq + 2)),
-                    1 => history["before"] = json!(at.dice.range(1, place.seq + 3)),
-                    _ => {}
-                }
-                self.ask(at, history);
-            }
-            62..68 => {
-                let seq = at.dice.below(place.seq + 3);
-                self.ask(at, json!({"type": "read", "channel": channel, "seq": seq}));
-            }
-            68..71 => drop(self.ask(at, json!({"type": "channels"}))),
-            71..74 => drop(self.ask(at, json!({"type": "who", "channel": channel}))),
-            74..77 => drop(self.ask(at, json!({"type": "typing", "channel": channel}))),
-            77..82 if !at.users.is_empty() => {
-                let users: Vec<String> = (0..3).map(|_| at.dice.one_of(at.users).clone()).collect();
-                self.ask(at, json!({"type": "presence", "users": users}));
-            }
-            82..86 => {
-                let mut leave = json!({"type": "leave", "channel": channel});
-                if at.dice.once_in(2) {
-                    leave["only"] = json!("session");
-                }
-                self.ask(at, leave);
-                let place = self.places.entry(channel).or_default();
-                (place.wanted, place.subscribed, place.joining) = (false, false, None);
-            }
-            86..88 => drop(self.ask(at, json!({"type": "ping"}))),
-            88 => {
-                self.ask(at, json!({"type": "logout"}));
-                let no = self.line;
-                self.down(at.now, at.dice);
-                // The server ends the line by itself.
-                if let Some(no) = no {
-                    at.history.add(at.now, What::Over { session: no, code: None, by: By::Client });
-                }
-            }
-            89..92 => {
-                let no = self.line;
-                self.down(at.now, at.dice);
-                if let Some(no) = no {
-                    let told = at.dice.once_in(2);
-                    at.leave(no, told);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn post(&mut self, at: &mut At<'_>, channel: String, place: &Place) {
-        if at.dice.once_in(8) {
-            // Without a key nobody asks again.
-            let body = json!({"n": at.dice.any() >> 12});
-            self.ask(at, json!({"type": "publish", "channel": channel, "body": body}));
-            return;
-        }
-        self.keys += 1;
-        let key = format!("k{}-{}", self.number, self.keys);
-        let base = (at.bases || (at.durable && at.dice.once_in(3))).then_some(place.seq);
-        let mut body = json!({"key": key});
-        if at.dice.once_in(15) {
-            body["text"] = json!("x".repeat(at.dice.below(3000) as usize));
-        }
-        let post = Post { channel, key, base, body, sent: None, again: 0 };
-        if at.dice.once_in(3) {
-            self.old.push(post.clone());
-        }
-        if at.dice.once_in(6) && at.durable {
-            // One of before, and behind it the new one.
-            self.posts.extend(self.old.pop());
-        }
-        if at.dice.once_in(12) {
-            // The same twice: at once, which makes one message all the same.
-            self.posts.push_back(post.clone());
-        }
-        self.posts.push_back(post);
-        self.push(at);
-    }
 }
 
 impl Agent for Careful {
@@ -393,7 +301,7 @@ impl Agent for Careful {
                     "joined" => {
                         let channel = frame["channel"].as_str().unwrap_or_default();
                         let place = self.places.entry(channel.to_owned()).or_default();
-                        place.epoch = frame["epoch"].as_str().unwrap_or_default().to_owned();
+                        frame["epoch"].as_str().unwrap_or_default().clone_into(&mut place.epoch);
                         place.seq = frame["next"].as_u64().unwrap_or(1) - 1;
                         place.subscribed = place.wanted;
                         place.joining = None;
@@ -406,7 +314,7 @@ impl Agent for Careful {
                     }
                     "message" => self.message(frame),
                     "published" => self.settled(at.now, frame),
-                    "watching" => self.watching = true,
+                    "watching" => self.watch = Watch::Does,
                     "error" => {
                         self.settled(at.now, frame);
                         self.refused(at.now, frame);
@@ -419,7 +327,7 @@ impl Agent for Careful {
 
     fn due(&self, _: u64) -> u64 {
         match self.line {
-            _ if self.gone => u64::MAX,
+            _ if self.is_gone() => u64::MAX,
             None => self.again,
             Some(_) => self.act,
         }
@@ -428,7 +336,7 @@ impl Agent for Careful {
     fn act(&mut self, at: &mut At<'_>) {
         self.act = at.now + 1 + at.dice.below(2 * self.pace);
         if at.now >= self.ends {
-            self.gone = true;
+            self.ends = 0;
             if let Some(no) = self.line {
                 let told = at.dice.once_in(2);
                 at.leave(no, told);
@@ -453,8 +361,8 @@ impl Agent for Careful {
             self.pinged = true;
             self.ask(at, json!({"type": "ping"}));
         }
-        if self.watches && !self.watching && !at.users.is_empty() {
-            self.watching = true;
+        if self.watch == Watch::Wanted && !at.users.is_empty() {
+            self.watch = Watch::Does;
             let users = at.users.clone();
             self.ask(at, json!({"type": "watch", "users": users}));
         }
@@ -473,7 +381,7 @@ impl Agent for Careful {
     }
 
     fn unsettled(&self) -> Option<String> {
-        if self.gone {
+        if self.is_gone() {
             return None;
         }
         let joins = self.places.iter().find(|(_, place)| place.wanted && !place.subscribed);

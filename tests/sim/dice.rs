@@ -6,14 +6,14 @@ use rand::{RngExt, SeedableRng};
 /// Who decides what happens next.
 pub enum Chooser {
     /// Chance, from a seed.
-    Chance(StdRng),
+    Chance(Box<StdRng>),
     /// These choices, then always the first; with how many there were each time.
     Given { choices: Vec<usize>, widths: Vec<usize> },
 }
 
 impl Chooser {
     pub fn of(seed: u64) -> Self {
-        Self::Chance(StdRng::seed_from_u64(seed ^ 0x5eed))
+        Self::Chance(Box::new(StdRng::seed_from_u64(seed ^ 0x5eed)))
     }
 
     pub fn given(choices: Vec<usize>) -> Self {

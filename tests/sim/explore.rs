@@ -42,7 +42,7 @@ struct Scripted {
 }
 
 impl Scripted {
-    fn new(number: usize, script: &[(u64, Act)]) -> Box<dyn Agent> {
+    fn boxed(number: usize, script: &[(u64, Act)]) -> Box<dyn Agent> {
         let script = script.to_vec();
         Box::new(Self { number, script, next: 0, lines: vec![], token: None, sent: BTreeMap::new(), ids: 0 })
     }
@@ -133,7 +133,7 @@ impl Small {
             calm: 900,
             events: self.events.clone(),
         };
-        let agents = self.scripts.iter().enumerate().map(|(number, script)| Scripted::new(number, script)).collect();
+        let agents = self.scripts.iter().enumerate().map(|(number, script)| Scripted::boxed(number, script)).collect();
         let outcome = World::small(plan, agents, GO, choices, story).run(1);
         let Chooser::Given { widths, .. } = outcome.chooser else { return Default::default() };
         let breaches = check(&outcome.history, &outcome.terms);

@@ -1,6 +1,7 @@
 //! Whole worlds from a seed: the server's own actors, the client library and careful clients, on made-up time, network and
 //! disk, one thing after another in an order that chance decides. What came of it is put before the checker.
 
+mod acts;
 mod agent;
 mod dice;
 mod explore;
@@ -8,8 +9,10 @@ mod library;
 mod life;
 mod line;
 mod mail;
+mod outcome;
 mod planted;
 mod polls;
+mod steps;
 mod trouble;
 mod world;
 

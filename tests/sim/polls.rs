@@ -48,15 +48,25 @@ pub struct Polls {
     flights: Vec<Flight>,
     waiting: VecDeque<String>,
     secret: Option<String>,
-    opened: bool,
-    greeted: bool,
+    phase: Phase,
     after: u64,
     had: u64,
     failed: u32,
     /// When the next poll is sent.
     again: u64,
     bye: bool,
-    over: bool,
+}
+
+/// How far the session is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    #[default]
+    New,
+    /// The client may say hello.
+    Opened,
+    /// It has.
+    Greeted,
+    Over,
 }
 
 impl Polls {
@@ -98,7 +108,8 @@ impl Polls {
             Stage::Up(None) | Stage::Down(None, _) | Stage::Served(_) => flight.until,
         });
         let polls = (self.wants_poll()).then_some(self.again);
-        let open = (!self.opened || self.wants_hello() || self.wants_commands() || self.wants_bye()).then_some(0);
+        let open =
+            (self.phase == Phase::New || self.wants_hello() || self.wants_commands() || self.wants_bye()).then_some(0);
         flights.chain(polls).chain(open).min()
     }
 
@@ -107,7 +118,11 @@ impl Polls {
     }
 
     pub fn is_done(&self) -> bool {
-        self.over && self.flights.is_empty()
+        self.is_over() && self.flights.is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        self.phase == Phase::Over
     }
 
     fn has(&self, which: impl Fn(&For) -> bool) -> bool {
@@ -115,23 +130,23 @@ impl Polls {
     }
 
     fn wants_hello(&self) -> bool {
-        self.opened && !self.over && !self.greeted && !self.waiting.is_empty()
+        self.phase == Phase::Opened && !self.waiting.is_empty()
     }
 
     fn wants_poll(&self) -> bool {
-        self.secret.is_some() && !self.over && !self.bye && !self.has(|what| matches!(what, For::Poll))
+        self.secret.is_some() && !self.is_over() && !self.bye && !self.has(|what| matches!(what, For::Poll))
     }
 
     fn wants_commands(&self) -> bool {
         self.secret.is_some()
-            && !self.over
+            && !self.is_over()
             && !self.waiting.is_empty()
             && !self.has(|what| matches!(what, For::Commands(_)))
     }
 
     fn wants_bye(&self) -> bool {
         self.bye
-            && !self.over
+            && !self.is_over()
             && self.waiting.is_empty()
             && !self.has(|what| matches!(what, For::Bye | For::Commands(_)))
     }
@@ -141,8 +156,8 @@ impl Polls {
         if flow == Flow::Held {
             return heard;
         }
-        if !self.opened {
-            self.opened = true;
+        if self.phase == Phase::New {
+            self.phase = Phase::Opened;
             heard.push(Heard::Opened);
         }
         if flow == Flow::Flows {
@@ -170,7 +185,7 @@ impl Polls {
         }
         self.flights.append(&mut left);
         if flow == Flow::Deserted {
-            self.over = true;
+            self.phase = Phase::Over;
         }
         heard
     }
@@ -180,7 +195,7 @@ impl Polls {
         if self.wants_hello()
             && let Some(hello) = self.waiting.pop_front()
         {
-            self.greeted = true;
+            self.phase = Phase::Greeted;
             self.fly(now, delay, dice, For::Hello, Method::POST, "/v1/sessions", hello, PATIENCE);
         }
         if self.wants_commands() {
@@ -220,7 +235,7 @@ impl Polls {
     }
 
     fn answered(&mut self, now: u64, what: For, outcome: Result<Answer, ()>, dice: &mut Dice, heard: &mut Vec<Heard>) {
-        if self.over {
+        if self.is_over() {
             return;
         }
         match (what, outcome) {
@@ -246,7 +261,7 @@ impl Polls {
     }
 
     fn end(&mut self, code: Option<u64>, heard: &mut Vec<Heard>) {
-        self.over = true;
+        self.phase = Phase::Over;
         heard.push(Heard::Down(code.map(|code| code as u16)));
     }
 

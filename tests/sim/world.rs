@@ -5,41 +5,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parlor::checker::{By, History, SessionNo, Terms, What};
+use parlor::checker::{History, SessionNo, What};
 use parlor::clock::made_up::{self, Time};
-use parlor::config::{Config, Durability};
+use parlor::config::Config;
 use parlor::model::{Moment, Wall};
-use parlor::protocol::Posted;
-use parlor::store::{Failing, Fault, MemoryRows, Rows, Store, Trouble};
-use parlor::supervise::{Faults, Probes, carrier};
-use serde_json::Value;
+use parlor::store::{Failing, Fault, MemoryRows, Rows, Trouble};
+use parlor::supervise::{Faults, carrier};
 
-use crate::agent::{Agent, At, Careful, HEARTBEAT, TIMEOUT};
+use crate::agent::{Agent, Careful};
 use crate::dice::{Chooser, Dice};
 use crate::library::Library;
 use crate::life::Life;
-use crate::line::{Flow, Heard, Line};
-use crate::mail::{Mail, Turn};
+use crate::line::{Flow, Line};
+use crate::mail::Mail;
+use crate::outcome::{Outcome, configure, terms};
 use crate::trouble::{Event, Plan};
 
-/// How often the dead are looked for.
-const SWEEP: u64 = 100;
-/// How late anything may be.
-const SLACK: u64 = 700;
 /// The wall clock at the beginning, a little before the hour turns.
 const EPOCH: i64 = 1_795_345_197_000;
-
-/// What may happen next.
-#[derive(Clone, Copy, Debug)]
-enum Choice {
-    Turn(Turn),
-    Write,
-    Read,
-    Line(SessionNo),
-    Agent(usize),
-    /// Time passes, although there is something to do.
-    Pass,
-}
 
 /// Why a life ended.
 enum End {
@@ -48,39 +31,30 @@ enum End {
     Over,
 }
 
-/// What came of it.
-pub struct Outcome {
-    pub history: History,
-    pub terms: Terms,
-    pub chooser: Chooser,
-    /// What agents still waited for at the end.
-    pub unsettled: Vec<String>,
-}
-
 /// The world.
 pub struct World {
     pub plan: Plan,
     pub dice: Dice,
-    chooser: Chooser,
+    pub chooser: Chooser,
     pub now: u64,
-    began: u64,
+    pub began: u64,
     pub skew: i64,
     pub history: History,
     pub lines: BTreeMap<SessionNo, Line>,
-    owners: BTreeMap<SessionNo, usize>,
-    users: Vec<String>,
-    agents: Vec<Option<Box<dyn Agent>>>,
-    mail: Rc<Mail>,
-    rows: Arc<Failing>,
+    pub owners: BTreeMap<SessionNo, usize>,
+    pub users: Vec<String>,
+    pub agents: Vec<Option<Box<dyn Agent>>>,
+    pub mail: Rc<Mail>,
+    pub rows: Arc<Failing>,
     pub trouble: Trouble,
     pub faults: Faults,
-    config: Config,
-    start: Instant,
-    calm: bool,
+    pub config: Config,
+    pub start: Instant,
+    pub calm: bool,
     /// Reasons why the server may be slow.
-    slow: usize,
+    pub slow: usize,
     /// From when on choices are given, and which.
-    explored: Option<(u64, Vec<usize>)>,
+    pub explored: Option<(u64, Vec<usize>)>,
     /// Mailboxes that rest until then.
     pub resting: Vec<(u64, u64)>,
     /// When it was well again, or an actor had rested.
@@ -88,9 +62,9 @@ pub struct World {
     /// Lines that were ever held or broken.
     pub hampered: BTreeSet<SessionNo>,
     /// What is wrong that no history shows.
-    complaints: Vec<String>,
+    pub complaints: Vec<String>,
     /// Whether it says what happens.
-    story: bool,
+    pub story: bool,
 }
 
 impl World {
@@ -214,7 +188,7 @@ impl World {
         }
     }
 
-    fn set_clock(&self) {
+    pub fn set_clock(&self) {
         let moment = Moment(self.now.saturating_sub(self.began));
         made_up::set(moment, Wall(EPOCH + self.now as i64 + self.skew));
     }
@@ -330,225 +304,18 @@ impl World {
         }
     }
 
-    async fn pass(&mut self, ms: u64) {
+    pub async fn pass(&mut self, ms: u64) {
         self.now += ms;
         self.set_clock();
         self.mail.on(0);
         tokio::time::advance(Duration::from_millis(ms)).await;
         settle().await;
     }
-
-    fn next_due(&self) -> u64 {
-        let lines = self.lines.values().filter_map(Line::due);
-        let agents = self.agents.iter().flatten().map(|agent| agent.due(self.now));
-        lines.chain(agents).min().unwrap_or(u64::MAX)
-    }
-
-    /// Everything that could happen now.
-    fn choices(&mut self, life: Option<&Life>) -> Vec<Choice> {
-        let now = self.now;
-        self.resting.retain(|(_, until)| *until > now);
-        let resting = |turn: &Turn| {
-            let rests = |number| self.resting.iter().any(|(resting, _)| *resting == number);
-            !matches!(turn, Turn::Run(number) if rests(*number))
-        };
-        let mut choices: Vec<Choice> = self.mail.turns().into_iter().filter(resting).map(Choice::Turn).collect();
-        if let Some(store) = life.and_then(|life| life.store.as_ref()) {
-            choices.extend(store.has_work().then_some(Choice::Write));
-            choices.extend((store.reads() > 0).then_some(Choice::Read));
-        }
-        choices.extend(self.lines.values().filter(|line| line.is_ready(now)).map(|line| Choice::Line(line.no)));
-        let due = |(number, agent): (usize, &Option<Box<dyn Agent>>)| {
-            agent.as_ref().filter(|agent| agent.due(now) <= now).map(|_| Choice::Agent(number))
-        };
-        choices.extend(self.agents.iter().enumerate().filter_map(due));
-        if !choices.is_empty() && self.explored.as_ref().is_some_and(|(from, _)| *from <= now) {
-            choices.push(Choice::Pass);
-        }
-        choices
-    }
-
-    /// Lets one thing happen; false if there is none.
-    async fn step(&mut self, life: &mut Option<Life>) -> bool {
-        let choices = self.choices(life.as_ref());
-        if choices.is_empty() {
-            return false;
-        }
-        let choice = choices[self.chooser.pick(choices.len())];
-        if self.story {
-            let name = match choice {
-                Choice::Turn(turn) => self.mail.name(turn),
-                other => format!("{other:?}"),
-            };
-            self.tell(|_| name);
-        }
-        match choice {
-            Choice::Turn(turn) => {
-                let split = self.explored.is_none() && self.dice.once_in(6);
-                self.mail.take(turn, split);
-            }
-            Choice::Write => {
-                let reopen = self.explored.is_some() || self.dice.once_in(4);
-                self.mail.on(0);
-                if let Some(store) = life.as_mut().and_then(|life| life.store.as_mut()) {
-                    store.write(reopen);
-                }
-            }
-            Choice::Read => {
-                self.mail.on(0);
-                if let Some(store) = life.as_ref().and_then(|life| life.store.as_ref()) {
-                    store.read();
-                }
-            }
-            Choice::Line(no) => self.carry(no, life.as_ref()),
-            Choice::Agent(number) => self.with_agent(number, |agent, at| agent.act(at)),
-            Choice::Pass => self.pass(20).await,
-        }
-        settle().await;
-        true
-    }
-
-    fn carry(&mut self, no: SessionNo, life: Option<&Life>) {
-        let Some(line) = self.lines.get_mut(&no) else { return };
-        let heard = line.work(self.now, life, &mut self.dice);
-        if line.is_done() {
-            self.lines.remove(&no);
-        }
-        for heard in heard {
-            self.hear(no, heard);
-        }
-    }
-
-    fn hear(&mut self, no: SessionNo, heard: Heard) {
-        let mut parsed = None;
-        match &heard {
-            Heard::Frame(text) => {
-                let frame: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("{text} is no frame"));
-                if self.story {
-                    self.tell(|_| format!("  {no} hears {text}"));
-                }
-                self.note(What::Got { session: no, frame: frame.clone() });
-                parsed = Some(frame);
-            }
-            Heard::Down(code) => {
-                let by = if code.is_some() { By::Server } else { By::Network };
-                self.tell(|_| format!("  {no} is down: {code:?}"));
-                // The codes that blame the client, though nobody kept it from reading and being heard.
-                let blamed = matches!(code, Some(4000..=4002 | 4503));
-                let troubled = self.slow > 0 || self.now < self.well + 3 * TIMEOUT || self.hampered.contains(&no);
-                if blamed && !troubled {
-                    self.complaints.push(format!("{}: session {no} was ended with {code:?} for nothing", self.now));
-                }
-                self.note(What::Over { session: no, code: *code, by });
-            }
-            Heard::Opened | Heard::Alive => {}
-        }
-        if let Some(agent) = self.owners.get(&no).copied() {
-            self.with_agent(agent, |agent, at| agent.hear(at, no, heard, parsed.as_ref()));
-        }
-    }
-
-    fn with_agent(&mut self, number: usize, act: impl FnOnce(&mut dyn Agent, &mut At<'_>)) {
-        let Some(mut agent) = self.agents[number].take() else { return };
-        let from = self.history.entries.len();
-        let mut at = At {
-            now: self.now,
-            dice: &mut self.dice,
-            history: &mut self.history,
-            lines: &mut self.lines,
-            owners: &mut self.owners,
-            users: &mut self.users,
-            channels: &self.plan.channels,
-            delay: self.plan.delay,
-            calm: self.calm,
-            durable: self.plan.durable,
-            bases: self.plan.dedup < 1000,
-        };
-        act(&mut *agent, &mut at);
-        self.agents[number] = Some(agent);
-        if self.story {
-            let said = self.history.entries[from..].iter().filter_map(|entry| match &entry.what {
-                What::Sent { session, frame } => Some(format!("  {session} says {frame}")),
-                What::Over { session, by, .. } => Some(format!("  {session} is left: {by:?}")),
-                _ => None,
-            });
-            for line in said.collect::<Vec<_>>() {
-                self.tell(|_| line);
-            }
-        }
-    }
-
-    /// Reads every log as it is after everything.
-    fn read_logs(&mut self) {
-        self.trouble.disarm();
-        let opened = Store::stepped(Arc::clone(&self.rows) as Arc<dyn Rows>, &self.config.store, &Probes::default());
-        let (store, _stepped) = opened.expect("the store opens");
-        let log = store.log();
-        for (channel, head) in log.channels(None, 1000).expect("the channels can be read") {
-            let messages =
-                log.range(&channel, head.first, head.seq, usize::MAX, usize::MAX).expect("a log can be read");
-            let frames = messages.iter().map(|message| {
-                let frame = Posted::new(&channel, message).frame.to_string();
-                serde_json::from_str(&frame).expect("a frame is JSON")
-            });
-            let messages: Vec<Value> = frames.collect();
-            // What agents say under a key carries it inside, too, so that a key that changed on its way shows.
-            let mut said = BTreeSet::new();
-            for message in &messages {
-                let words = (message["from"].to_string(), message["body"]["key"].to_string());
-                if message["body"]["key"].is_string() && !said.insert(words.clone()) {
-                    self.complaints.push(format!("{channel}: {words:?} was said twice"));
-                }
-            }
-            self.history.add(
-                self.now,
-                What::Log {
-                    channel: channel.to_string(),
-                    epoch: head.epoch.0.to_string(),
-                    first: head.first,
-                    head: head.seq,
-                    messages,
-                },
-            );
-        }
-    }
 }
 
 /// Lets everything run that can run by itself.
-async fn settle() {
+pub async fn settle() {
     for _ in 0..3 {
         tokio::task::yield_now().await;
-    }
-}
-
-fn configure(plan: &Plan) -> Config {
-    let mut config = Config::default();
-    config.presence.heartbeat = Duration::from_millis(HEARTBEAT);
-    config.presence.timeout = Duration::from_millis(TIMEOUT);
-    config.presence.sweep = Duration::from_millis(SWEEP);
-    config.channels.window = plan.window;
-    config.channels.dedup_window = plan.dedup;
-    config.channels.idle = Duration::from_millis(plan.idle);
-    config.limits.replay_max = plan.replay_max;
-    config.limits.outstanding = 16;
-    config.limits.session_queue_bytes = plan.queue;
-    config.limits.body_bytes = 4096;
-    config.rates.enabled = false;
-    config.server.drain_notice = Duration::from_millis(50);
-    config.server.drain_timeout = Duration::from_millis(2000);
-    config.store.durability = if plan.durable { Durability::Always } else { Durability::Interval };
-    config.store.sync_interval = Duration::from_millis(100);
-    config.store.reserve_bytes = 1;
-    config
-}
-
-fn terms(config: &Config) -> Terms {
-    Terms {
-        heartbeat_ms: HEARTBEAT,
-        timeout_ms: TIMEOUT,
-        sweep_ms: SWEEP,
-        slack_ms: SLACK,
-        replay_max: config.limits.replay_max,
-        durable: config.store.durability == Durability::Always,
     }
 }
