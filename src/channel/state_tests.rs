@@ -371,3 +371,23 @@ fn who_waits_in_a_lane_is_not_forgotten_when_the_log_cannot_be_read_and_nobody_i
         Op::Settle(0, 0),
     ]);
 }
+
+/// A mark is acknowledged when it is on disk, also one that an earlier one, still being written, goes beyond.
+#[test]
+fn a_reading_mark_is_not_acknowledged_on_the_strength_of_one_that_is_still_being_written() {
+    let mut state = State::new(name(), 1, SETTINGS);
+    let head = Head { epoch: Epoch("e".into()), seq: 9, first: 1, at: Wall(0), hash: [0; 16], token: 0 };
+    state.command(TIME, origin(1, 1), Action::Look);
+    let loaded = Loaded { members: vec![(user(1), 2)], ..Loaded::empty(head, SETTINGS) };
+    state.input(TIME, Input::Loaded(Ok(Some(loaded))));
+    let mut writes = |ticket, seq| {
+        let effects = state.command(TIME, origin(1, ticket), Action::Read(seq));
+        effects.iter().find_map(|effect| if let Effect::Note(job, _) = effect { Some(*job) } else { None })
+    };
+    let (first, second) = (writes(2, 7), writes(3, 5));
+    assert!(first.is_some() && second.is_some() && first != second);
+    let failed = crate::store::WriteError::Unavailable("full".into());
+    state.input(TIME, Input::Noted(first.unwrap(), Err(failed)));
+    state.input(TIME, Input::Noted(second.unwrap(), Ok(())));
+    assert_eq!(state.roster.members().get(&user(1)), Some(&7));
+}
