@@ -172,7 +172,9 @@ impl Agent {
         let id = Self::id(talk);
         let mut frame = publish.frame();
         frame["id"] = id.clone().into();
-        self.scene.recorder.sent(talk.no, &frame);
+        if !self.scene.recorder.sent_aside(talk.no, &frame) {
+            return;
+        }
         // Marks the channel as busy until the answer is there.
         talk.asked.insert(id.clone(), (Asked::Post(channel.to_owned()), Instant::now()));
         let content = json!({"body": frame["body"], "base": frame["base"]});

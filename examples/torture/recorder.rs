@@ -45,12 +45,21 @@ struct Book {
     history: History,
     places: Vec<Place>,
     sessions: SessionNo,
+    /// The newest session that there was when the server last went down.
+    bygone: SessionNo,
     slow: u32,
     down: bool,
     /// When the server, or the machine, last had trouble.
     trouble: u64,
     counts: Counts,
     breaches: Vec<Breach>,
+}
+
+impl Book {
+    fn sent(&mut self, now: u64, session: SessionNo, frame: &Value) {
+        self.counts.commands += 1;
+        self.history.add(now, What::Sent { session, frame: frame.clone() });
+    }
 }
 
 /// The recorder. A clone is the same one.
@@ -67,6 +76,7 @@ impl Recorder {
             history: History::default(),
             places: (0..clients).map(|_| Place::default()).collect(),
             sessions: 0,
+            bygone: 0,
             slow: 0,
             down: true,
             trouble: 0,
@@ -93,6 +103,9 @@ impl Recorder {
         self.write(|book, now| {
             if matches!(what, What::ServerDown | What::ServerUp) {
                 (book.down, book.trouble) = (what == What::ServerDown, now);
+            }
+            if what == What::ServerDown {
+                book.bygone = book.sessions;
             }
             book.history.add(now, what);
         });
@@ -147,10 +160,19 @@ impl Recorder {
 
     /// A command is about to leave.
     pub fn sent(&self, session: SessionNo, frame: &Value) {
+        self.write(|book, now| book.sent(now, session, frame));
+    }
+
+    /// A command is about to leave by another way, which a new life of the server would take, too. It is not to leave, and
+    /// nothing is written down, if the session is of an earlier one: nobody would believe that it said that.
+    pub fn sent_aside(&self, session: SessionNo, frame: &Value) -> bool {
         self.write(|book, now| {
-            book.counts.commands += 1;
-            book.history.add(now, What::Sent { session, frame: frame.clone() });
-        });
+            let there = session > book.bygone;
+            if there {
+                book.sent(now, session, frame);
+            }
+            there
+        })
     }
 
     /// A frame has come.
