@@ -1,51 +1,37 @@
-//! The torture program, for a short while: two plans that are always the same, side by side, and the plan itself.
+//! The torture program, for a short while: two plans that are always the same, side by side, the plan itself, and
+//! what it says of a history that was doctored.
 //!
 //! It is an example, and is run as the program that it is: `cargo test` builds it, `cargo test --test torture` alone
 //! does not. `PARLOR_TORTURE_SEED` takes another seed, `PARLOR_TORTURE_SECS` makes faults for longer.
 
-use std::path::PathBuf;
-use std::process::Command;
-
+mod doctored;
 #[path = "../../examples/torture/figures.rs"]
 #[allow(dead_code, reason = "the program uses more of it")]
 mod figures;
 #[path = "../../examples/torture/plan.rs"]
 #[allow(dead_code, reason = "the program uses more of it")]
 mod plan;
+mod run;
 
 use plan::{Plan, Scope, ServerFault};
+use run::{Leg, check};
 
 /// How long faults are made, in seconds, if nothing else is said.
 const SECS: u64 = 7;
-
-/// Where the program stands: beside the folder that this test was built into.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("this test is a file");
-    let built = own.parent().and_then(|deps| deps.parent()).expect("it is built into a folder in a folder");
-    let path = built.join("examples/torture");
-    assert!(path.is_file(), "{} is not there: run cargo build --example torture", path.display());
-    path
-}
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}: not a number: {text}")))
 }
 
-/// Tortures a server, and wants every promise kept, also when the history is read again. What the program said is printed,
-/// and the history of a failure is kept.
+/// Tortures a server, and wants every promise kept, also when the history is read again. The history of a failure is kept.
 fn torture(name: &str, seed: u64, further: &[&str]) {
-    let seed = variable("PARLOR_TORTURE_SEED").unwrap_or(seed).to_string();
-    let secs = variable("PARLOR_TORTURE_SECS").unwrap_or(SECS).to_string();
-    let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{name}-{seed}"));
-    let mut command = Command::new(program());
-    command.args(["--seed", &seed, "--secs", &secs, "--clients", "12", "--keep", "--dir"]).arg(&kept).args(further);
-    let output = command.output().expect("the program runs");
-    println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}: what happened is in {}", output.status, kept.display());
-    let history = kept.join(format!("torture-seed-{seed}.ndjson"));
-    let output = Command::new(program()).arg("check").arg(&history).output().expect("the program runs");
-    assert!(output.status.success(), "read again: {}", String::from_utf8_lossy(&output.stdout));
-    let _ = std::fs::remove_dir_all(kept);
+    let seed = variable("PARLOR_TORTURE_SEED").unwrap_or(seed);
+    let secs = variable("PARLOR_TORTURE_SECS").unwrap_or(SECS);
+    let done = Leg { name, seed, secs, clients: 12, further, planted: None }.run();
+    assert_eq!(done.code, Some(0), "what happened is in {}", done.kept.display());
+    let (code, said) = check(&done.history);
+    assert_eq!(code, Some(0), "read again: {said}");
+    done.forget();
 }
 
 #[test]
