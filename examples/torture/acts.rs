@@ -28,7 +28,8 @@ impl Agent {
             0..260 => drop(self.publish(talk, &channel, true)),
             260..310 => drop(self.publish(talk, &channel, false)),
             310..350 => self.publish_from_everywhere(talk, &channel),
-            350..400 => self.publish_again(talk),
+            350..390 => self.publish_again(talk),
+            390..400 => self.publish_in_a_corner(talk),
             400..420 => self.post(talk, &channel),
             420..500 => self.ask_history(talk, &channel),
             500..560 => {
@@ -70,12 +71,12 @@ impl Agent {
         None
     }
 
-    /// Goes, one way or another.
+    /// Goes. Those who go at the end do it in three ways, so that each of them is there every time.
     pub fn part(&mut self, talk: &mut Talk) -> Option<By> {
         if talk.leaving {
             return None;
         }
-        match self.dice.random_range(0..3) {
+        match self.n / 3 % 3 {
             0 => {
                 talk.leaving = self.say(talk, json!({"type": "logout"}), Asked::Else);
                 None
@@ -130,6 +131,10 @@ impl Agent {
         }
         if !Self::busy(talk, &channel) {
             self.join(talk, &channel);
+            // What is said meanwhile has to come after the replay, and once.
+            for _ in 0..self.dice.random_range(0..4) {
+                self.publish(talk, &channel, true);
+            }
         }
     }
 
@@ -157,7 +162,8 @@ impl Agent {
         }
     }
 
-    /// Sends something again that has a receipt: that makes no second message.
+    /// Sends something again that has a receipt: that makes no second message. Now and then in one breath with something
+    /// new, whose receipt has to come first.
     fn publish_again(&mut self, talk: &mut Talk) {
         if self.done.is_empty() {
             return;
@@ -170,7 +176,21 @@ impl Agent {
             if self.dice.random_ratio(1, 2) {
                 publish.body = json!({"text": "something else"});
             }
+            if self.dice.random_ratio(1, 2) {
+                self.publish(talk, &publish.channel, true);
+            }
             self.begin(talk, publish);
+        }
+    }
+
+    /// Publishes where nobody listens.
+    fn publish_in_a_corner(&mut self, talk: &mut Talk) {
+        let corners = &self.scene.plan.corners;
+        let corner = corners[self.dice.random_range(0..corners.len())].clone();
+        if self.dice.random_ratio(1, 4) {
+            self.post(talk, &corner);
+        } else {
+            self.publish(talk, &corner, true);
         }
     }
 

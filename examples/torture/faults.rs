@@ -136,6 +136,13 @@ async fn strike(scene: &Scene, server: &mut Server, disk: Option<&Disk>, fault: 
             sleep(ms(*time)).await;
             server.tell("release").await?;
         }
+        ServerFault::HoldKill(time) => {
+            server.tell("hold").await?;
+            sleep(ms(*time)).await;
+            recorder.add(What::ServerDown);
+            server.kill().await?;
+            back(scene, server).await?;
+        }
         ServerFault::Full(time) => {
             if let Some(disk) = disk {
                 disk.fill()?;

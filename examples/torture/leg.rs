@@ -71,6 +71,11 @@ pub async fn run(plan: Plan, place: Place, progress: &Progress) -> Result<Outcom
     });
     faults::ready(&scene).await?;
     recorder.add(What::ServerUp);
+    let mut first = Reader::come(&scene).await?;
+    for corner in &scene.plan.corners {
+        first.make(corner).await?;
+    }
+    first.go();
     let mut agents = JoinSet::new();
     let machine = tokio::spawn(faults::watch_machine(Arc::clone(&scene)));
     let orders: Vec<mpsc::Sender<Order>> = (0..scene.plan.roles.len())
@@ -107,6 +112,7 @@ async fn rounds(
 ) -> Result<(), String> {
     let rounds = scene.plan.rounds.clone();
     let count = rounds.len();
+    let mut rest = true;
     for (n, round) in rounds.into_iter().enumerate() {
         scene.phase.send_replace(Phase::Act);
         let told = progress.round(scene, n, count);
@@ -116,15 +122,23 @@ async fn rounds(
         drop(told);
         struck?;
         scene.phase.send_replace(Phase::Rest);
-        come_to_rest(scene, |_| false).await;
+        rest = come_to_rest(scene, |_| false).await;
+        if !rest {
+            // What follows would only say so again.
+            break;
+        }
     }
-    scene.phase.send_replace(Phase::Part);
-    come_to_rest(scene, |client| client.is_multiple_of(3)).await;
+    if rest {
+        scene.phase.send_replace(Phase::Part);
+        come_to_rest(scene, |client| client.is_multiple_of(3)).await;
+    }
     let mut reader = Reader::come(scene).await?;
-    for channel in scene.plan.channels.clone() {
-        reader.log(&channel).await?;
+    for channel in scene.plan.channels.iter().chain(&scene.plan.corners) {
+        reader.log(channel).await?;
     }
-    reader.presence().await
+    reader.presence().await?;
+    reader.go();
+    Ok(())
 }
 
 /// A directory for a leg, made anew.

@@ -36,6 +36,7 @@ mod tracks;
 mod verdict;
 mod websocket;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -46,8 +47,8 @@ use leg::Place;
 use plan::{Plan, Scope};
 use progress::Progress;
 
-/// How many breaches are listed.
-const LISTED: usize = 30;
+/// How many breaches of one promise are listed.
+const LISTED: usize = 6;
 
 /// Tortures a server, and says which promises it broke.
 #[derive(Parser)]
@@ -116,12 +117,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// Lists what is wrong, the earliest of each sort.
 fn list(breaches: &[Breach], say: impl Fn(&str)) {
-    for breach in breaches.iter().take(LISTED) {
-        say(&format!("broken: {} at {} ms: {}", breach.rule, breach.at, breach.text));
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for breach in breaches {
+        let count = counts.entry(breach.rule).or_default();
+        *count += 1;
+        if *count <= LISTED {
+            say(&format!("broken: {} at {} ms: {}", breach.rule, breach.at, breach.text));
+        }
     }
-    if breaches.len() > LISTED {
-        say(&format!("and {} more", breaches.len() - LISTED));
+    for (rule, count) in counts.into_iter().filter(|(_, count)| *count > LISTED) {
+        say(&format!("broken: {rule}, {} times more", count - LISTED));
     }
 }
 

@@ -60,6 +60,8 @@ pub enum ServerFault {
     Space(u64),
     /// Syncs wait for so many milliseconds.
     Hold(u64),
+    /// Syncs wait for so many milliseconds, and then it is killed: what is not on disk by then is lost.
+    HoldKill(u64),
     /// The disk is really full for so many milliseconds.
     Full(u64),
 }
@@ -150,6 +152,8 @@ pub struct Plan {
     pub users: usize,
     /// The channels.
     pub channels: Vec<String>,
+    /// Channels that nobody hears, and in which something is said now and then: they go to sleep in between.
+    pub corners: Vec<String>,
     /// The batches.
     pub rounds: Vec<Round>,
 }
@@ -169,13 +173,15 @@ impl Plan {
         let mut dice = StdRng::seed_from_u64(scope.seed);
         let figures = Figures::draw(&mut dice);
         let clients = scope.clients.max(2);
-        let users = (clients * 3).div_ceil(4);
+        // In some runs nearly everybody is alone, in others most have company of themselves.
+        let users = (clients * dice.random_range(1..=3)).div_ceil(4);
         let channels: Vec<_> = (0..dice.random_range(3..=6)).map(|n| format!("room-{n}")).collect();
         let roles = (0..clients).map(|n| role(&mut dice, n, users, channels.len())).collect();
         let count = (scope.ms / ROUND).max(1);
         let ms = scope.ms / count;
         let rounds = (0..count).map(|_| round(&mut dice, ms, clients, scope)).collect();
-        Self { seed: scope.seed, figures, roles, users, channels, rounds }
+        let corners = (0..2).map(|n| format!("corner-{n}")).collect();
+        Self { seed: scope.seed, figures, roles, users, channels, corners, rounds }
     }
 }
 
@@ -222,7 +228,8 @@ fn server_fault(dice: &mut StdRng, scope: Scope) -> ServerFault {
             40..72 => ServerFault::Panic(PLACES.choose(dice).unwrap_or(&PLACES[0])),
             72..84 => ServerFault::Disk(DISKS.choose(dice).unwrap_or(&DISKS[0])),
             84..88 => ServerFault::Space(dice.random_range(200..1_500)),
-            88..94 => ServerFault::Hold(dice.random_range(100..1_800)),
+            88..91 => ServerFault::Hold(dice.random_range(100..1_800)),
+            91..95 => ServerFault::HoldKill(dice.random_range(50..600)),
             _ => ServerFault::Full(dice.random_range(300..1_500)),
         };
         let possible = match fault {
@@ -274,6 +281,7 @@ impl fmt::Display for ServerFault {
             Self::Disk(sorts) => write!(f, "the disk fails: {}", sorts.join(", ")),
             Self::Space(ms) => write!(f, "too little space for {ms} ms"),
             Self::Hold(ms) => write!(f, "syncs held for {ms} ms"),
+            Self::HoldKill(ms) => write!(f, "syncs held for {ms} ms, and kill -9"),
             Self::Full(ms) => write!(f, "a full disk for {ms} ms"),
         }
     }

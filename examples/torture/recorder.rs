@@ -7,6 +7,8 @@ use parking_lot::Mutex;
 use parlor::checker::{Breach, By, History, SessionNo, What};
 use serde_json::Value;
 
+use crate::verdict::SEEN;
+
 /// What is known of one client's place in the network.
 #[derive(Default)]
 struct Place {
@@ -268,7 +270,7 @@ impl Recorder {
     pub fn breach(&self, rule: &'static str, text: impl Into<String>) {
         self.write(|book, at| {
             let text = text.into();
-            book.history.add(at, What::Note { text: format!("breach of {rule}: {text}") });
+            book.history.add(at, What::Note { text: format!("{SEEN}{rule}: {text}") });
             book.breaches.push(Breach { at, rule, text });
         });
     }

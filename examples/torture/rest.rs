@@ -63,8 +63,9 @@ async fn lacking(scene: &Scene, away: fn(usize) -> bool) -> Option<String> {
     None
 }
 
-/// Waits until everything is at rest, and as long as presence may take to be true; then writes that down.
-pub async fn come_to_rest(scene: &Scene, away: fn(usize) -> bool) {
+/// Waits until everything is at rest, and as long as presence may take to be true; then writes that down. Says whether it
+/// came to that.
+pub async fn come_to_rest(scene: &Scene, away: fn(usize) -> bool) -> bool {
     let begun = Instant::now();
     let figures = &scene.plan.figures;
     let truth = Duration::from_millis(figures.timeout_ms + 2 * figures.heartbeat_ms + figures.sweep_ms + 600);
@@ -80,7 +81,7 @@ pub async fn come_to_rest(scene: &Scene, away: fn(usize) -> bool) {
                 if lack.is_none() {
                     scene.recorder.add(What::Rest);
                     scene.phase.send_replace(phase);
-                    return;
+                    return true;
                 }
                 scene.phase.send_replace(phase);
                 lack
@@ -88,7 +89,8 @@ pub async fn come_to_rest(scene: &Scene, away: fn(usize) -> bool) {
             lack => lack,
         };
         if let Some(lack) = lack.filter(|_| begun.elapsed() > truth + PATIENCE) {
-            return scene.recorder.breach("rest", format!("not at rest after {:?}: {lack}", begun.elapsed()));
+            scene.recorder.breach("rest", format!("not at rest after {:?}: {lack}", begun.elapsed()));
+            return false;
         }
         sleep(Duration::from_millis(50)).await;
     }
@@ -153,6 +155,17 @@ impl<'a> Reader<'a> {
         answer.and_then(|answer| if answer["type"] == "error" { Err(format!("{frame}: {answer}")) } else { Ok(answer) })
     }
 
+    /// Makes a channel, and leaves it to itself.
+    pub async fn make(&mut self, channel: &str) -> Result<(), String> {
+        self.ask(json!({"type": "join", "channel": channel})).await?;
+        self.ask(json!({"type": "leave", "channel": channel})).await.map(drop)
+    }
+
+    /// Goes.
+    pub fn go(self) {
+        self.scene.recorder.over(None, self.no, None, By::Client);
+    }
+
     /// Writes down what a channel's log holds.
     pub async fn log(&mut self, channel: &str) -> Result<Vec<Value>, String> {
         let mut messages = Vec::new();
@@ -193,8 +206,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Looks who is there, and goes.
-    pub async fn presence(mut self) -> Result<(), String> {
+    /// Looks who is there.
+    pub async fn presence(&mut self) -> Result<(), String> {
         let names = self.scene.names();
         let answer = self.ask(json!({"type": "presence", "users": names})).await?;
         for row in answer["users"].as_array().into_iter().flatten() {
@@ -208,7 +221,6 @@ impl<'a> Reader<'a> {
                 self.scene.recorder.breach("presence", text);
             }
         }
-        self.scene.recorder.over(None, self.no, None, By::Client);
         Ok(())
     }
 }

@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 
 use crate::agent::{Agent, Asked, Talk};
 
+/// How many messages a client has lost at most that comes back with an older cursor than it could: more than any replay
+/// gives.
+const FORGOTTEN: u64 = 300;
+
 /// What a client knows of a channel.
 #[derive(Clone, Debug, Default)]
 pub struct Track {
@@ -54,12 +58,13 @@ impl Agent {
         }
     }
 
-    /// Joins with what it has.
+    /// Joins with what it has; now and then as one who has less.
     pub fn join(&mut self, talk: &mut Talk, channel: &str) {
         let Some(track) = self.tracks.get(channel).cloned() else { return };
         let mut frame = json!({"type": "join", "channel": channel});
         if let Some(epoch) = track.epoch {
-            frame["since"] = json!({"epoch": epoch, "seq": track.seq});
+            let back = if self.dice.random_ratio(1, 4) { self.dice.random_range(1..FORGOTTEN) } else { 0 };
+            frame["since"] = json!({"epoch": epoch, "seq": track.seq.saturating_sub(back)});
         } else if self.dice.random_ratio(1, 2) {
             frame["tail"] = self.dice.random_range(0..40).into();
         }

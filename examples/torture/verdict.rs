@@ -44,10 +44,18 @@ pub fn save(history: &History, path: &Path) -> std::io::Result<()> {
     file.flush()
 }
 
-/// Checks a history that was saved.
+/// How the recorder notes what this program saw by itself.
+pub const SEEN: &str = "breach of ";
+
+/// Checks a history that was saved. What was seen while it was written is wrong with it, too.
 pub fn recheck(path: &Path) -> Result<(usize, Vec<Breach>), String> {
     let file = File::open(path).map_err(|why| format!("{}: {why}", path.display()))?;
     let history = History::read(BufReader::new(file)).map_err(|why| format!("{}: {why}", path.display()))?;
     let terms = terms(&history).ok_or("the first line does not say under what terms it was written")?;
-    Ok((history.entries.len(), check(&history, &terms)))
+    let seen = history.entries.iter().filter_map(|entry| match &entry.what {
+        What::Note { text } => Some(Breach { at: entry.at, rule: "seen", text: text.strip_prefix(SEEN)?.to_owned() }),
+        _ => None,
+    });
+    let breaches = seen.chain(check(&history, &terms)).collect();
+    Ok((history.entries.len(), breaches))
 }
