@@ -1,5 +1,5 @@
-//! The torture program, for a short while: two plans that are always the same, side by side, the plan itself, and
-//! what it says of a history that was doctored.
+//! The torture program, for a short while: two plans that are always the same, side by side, the plan itself,
+//! and what it says of a history that was doctored and of a server with planted bugs.
 //!
 //! It is an example, and is run as the program that it is: `cargo test` builds it, `cargo test --test torture` alone
 //! does not. `PARLOR_TORTURE_SEED` takes another seed, `PARLOR_TORTURE_SECS` makes faults for longer.
@@ -11,6 +11,7 @@ mod figures;
 #[path = "../../examples/torture/plan.rs"]
 #[allow(dead_code, reason = "the program uses more of it")]
 mod plan;
+mod planted;
 mod run;
 
 use plan::{Plan, Scope, ServerFault};

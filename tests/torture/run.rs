@@ -23,6 +23,8 @@ pub struct Leg<'a> {
 pub struct Done {
     /// What it ended with.
     pub code: Option<i32>,
+    /// What it said.
+    pub said: String,
     /// The history.
     pub history: PathBuf,
     /// Where everything is, until [`forget`](Self::forget).
@@ -54,8 +56,13 @@ impl Leg<'_> {
         command.envs(self.planted.map(|bug| ("PARLOR_PLANTED", bug)));
         let (code, said) = ended(&mut command);
         println!("{said}");
-        Done { code, history: kept.join(format!("torture-seed-{seed}.ndjson")), kept }
+        Done { code, said, history: kept.join(format!("torture-seed-{seed}.ndjson")), kept }
     }
+}
+
+/// Whether the program says that this promise was broken.
+pub fn names(said: &str, rule: &str) -> bool {
+    said.contains(&format!("broken: {rule} at "))
 }
 
 impl Done {
