@@ -104,21 +104,7 @@ async fn strike(scene: &Scene, server: &mut Server, disk: Option<&Disk>, fault: 
             sleep(ms(*time)).await;
             server.signal(Signal::CONT)?;
         }
-        ServerFault::Panic(place) => {
-            server.tell(&format!("panic {place}")).await?;
-            let armed = Instant::now();
-            while server.tell("left").await? != "left 0" {
-                if armed.elapsed() > STRIKE {
-                    // It must not strike when nobody expects it any more.
-                    recorder.note("nobody came by there: killed instead");
-                    recorder.add(What::ServerDown);
-                    server.kill().await?;
-                    back(scene, server).await?;
-                    break;
-                }
-                sleep(ms(20)).await;
-            }
-        }
+        ServerFault::Panic(place) => panic_at(scene, server, place).await?,
         ServerFault::Disk(sorts) => {
             for sort in *sorts {
                 server.tell(&format!("disk {sort}")).await?;
@@ -134,6 +120,14 @@ async fn strike(scene: &Scene, server: &mut Server, disk: Option<&Disk>, fault: 
         ServerFault::Hold(time) => {
             server.tell("hold").await?;
             sleep(ms(*time)).await;
+            server.tell("release").await?;
+        }
+        ServerFault::HoldPanic(place, time) => {
+            server.tell("hold").await?;
+            // Something is to be on its way by then.
+            sleep(ms(*time / 2)).await;
+            panic_at(scene, server, place).await?;
+            sleep(ms(*time / 2)).await;
             server.tell("release").await?;
         }
         ServerFault::HoldKill(time) => {
@@ -155,6 +149,23 @@ async fn strike(scene: &Scene, server: &mut Server, disk: Option<&Disk>, fault: 
     ready(scene).await?;
     sleep(ms(400)).await;
     recorder.well();
+    Ok(())
+}
+
+/// Has an actor panic, and waits until it has.
+async fn panic_at(scene: &Scene, server: &mut Server, place: &str) -> Result<(), String> {
+    server.tell(&format!("panic {place}")).await?;
+    let armed = Instant::now();
+    while server.tell("left").await? != "left 0" {
+        if armed.elapsed() > STRIKE {
+            // It must not strike when nobody expects it any more.
+            scene.recorder.note("nobody came by there: killed instead");
+            scene.recorder.add(What::ServerDown);
+            server.kill().await?;
+            return back(scene, server).await;
+        }
+        sleep(ms(20)).await;
+    }
     Ok(())
 }
 

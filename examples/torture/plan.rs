@@ -62,6 +62,8 @@ pub enum ServerFault {
     Hold(u64),
     /// Syncs wait for so many milliseconds, and then it is killed: what is not on disk by then is lost.
     HoldKill(u64),
+    /// Syncs wait for so many milliseconds, and meanwhile there is a panic at this place.
+    HoldPanic(&'static str, u64),
     /// The disk is really full for so many milliseconds.
     Full(u64),
 }
@@ -161,6 +163,8 @@ pub struct Plan {
 /// Where actors panic.
 pub const PLACES: [&str; 6] =
     ["channel.step", "channel.committed", "hub.batch", "registry.beat", "registry.sweep", "longpoll.step"];
+/// Where they panic while something is on its way to disk.
+const WAITING: [&str; 4] = ["channel.step", "channel.step", "hub.batch", "registry.beat"];
 /// How a disk fails.
 const DISKS: [&[&str]; 6] =
     [&["sync"], &["apply"], &["apply-late"], &["read", "read", "read"], &["sync", "reopen"], &["panic"]];
@@ -230,6 +234,7 @@ fn server_fault(dice: &mut StdRng, scope: Scope) -> ServerFault {
             84..88 => ServerFault::Space(dice.random_range(200..1_500)),
             88..91 => ServerFault::Hold(dice.random_range(100..1_800)),
             91..95 => ServerFault::HoldKill(dice.random_range(50..600)),
+            95..97 => ServerFault::HoldPanic(WAITING.choose(dice).unwrap_or(&WAITING[0]), dice.random_range(100..800)),
             _ => ServerFault::Full(dice.random_range(300..1_500)),
         };
         let possible = match fault {
@@ -282,6 +287,7 @@ impl fmt::Display for ServerFault {
             Self::Space(ms) => write!(f, "too little space for {ms} ms"),
             Self::Hold(ms) => write!(f, "syncs held for {ms} ms"),
             Self::HoldKill(ms) => write!(f, "syncs held for {ms} ms, and kill -9"),
+            Self::HoldPanic(place, ms) => write!(f, "syncs held for {ms} ms, and a panic at {place}"),
             Self::Full(ms) => write!(f, "a full disk for {ms} ms"),
         }
     }
