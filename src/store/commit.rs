@@ -19,7 +19,6 @@ use super::{AppendError, Head, MetaOp, Versioned, WriteError, block, life};
 use crate::clock;
 use crate::model::maps::HashMap;
 use crate::model::{ChannelName, MAX_SEQ, Message, Wall};
-use crate::planted::{Bug, planted};
 
 /// A change of a small record, to be told to those who watch.
 pub(super) type Change = (String, Option<Versioned>);
@@ -195,7 +194,7 @@ impl<'a> Commit<'a> {
         let mut entry = self.present(name)?;
         let head = entry.show(self.generation);
         let same = (&head.epoch, head.seq, head.hash, head.token) == (&after.epoch, after.seq, after.hash, after.token);
-        if (!same || !continues(entry.head, batch)) && !planted(Bug::ConflictIgnored) {
+        if !same || !continues(entry.head, batch) {
             return Err(AppendError::Conflict(head));
         }
         let Some(last) = batch.last() else { return Ok(head) };
