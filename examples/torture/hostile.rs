@@ -6,13 +6,14 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::plan::Manner;
 use crate::support::http::{Http, Request};
+use crate::support::link::tcp;
 
 /// How long a visit lasts at most.
 const VISIT: Duration = Duration::from_secs(6);
@@ -103,11 +104,7 @@ async fn misbehave(to: SocketAddr, manner: Manner, channels: Vec<String>) -> Res
 }
 
 async fn upgraded(to: SocketAddr, narrow: bool) -> Result<WebSocketStream<TcpStream>, Failed> {
-    let socket = TcpSocket::new_v4()?;
-    if narrow {
-        socket.set_recv_buffer_size(4_096)?;
-    }
-    let stream = socket.connect(to).await?;
+    let stream = tcp(to, narrow).await?;
     Ok(client_async(format!("ws://{to}/v1/ws"), stream).await?.0)
 }
 

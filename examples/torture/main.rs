@@ -19,6 +19,7 @@ mod disk;
 mod faults;
 mod figures;
 mod gate;
+mod hearing;
 mod hostile;
 mod leg;
 mod link;

@@ -5,34 +5,25 @@ use std::net::SocketAddr;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use parlor::checker::By;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::link::{Ends, Heard, Job, Link, unjammed};
+use crate::support::link::tcp;
 
 type Socket = WebSocketStream<TcpStream>;
 
 /// Connects and upgrades.
 pub async fn open(to: SocketAddr, narrow: bool) -> Result<Link, String> {
-    let stream = connect(to, narrow).await.map_err(|why| why.to_string())?;
+    let stream = tcp(to, narrow).await?;
     let (socket, _) = client_async(format!("ws://{to}/v1/ws"), stream).await.map_err(|why| why.to_string())?;
     let (sink, stream) = socket.split();
     let (mut link, Ends { jobs, heard, jam }) = Link::pair();
     link.tasks.spawn(write(sink, jobs));
     link.tasks.spawn(read(stream, heard, jam));
     Ok(link)
-}
-
-async fn connect(to: SocketAddr, narrow: bool) -> std::io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    if narrow {
-        socket.set_recv_buffer_size(4_096)?;
-    }
-    let stream = socket.connect(to).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 async fn write(mut sink: SplitSink<Socket, Message>, mut jobs: mpsc::Receiver<Job>) {
