@@ -25,7 +25,7 @@ use parlor::supervise::carrier;
 use world::World;
 
 /// Worlds that a run of the suite lives through, unless `PARLOR_SIM_WORLDS` says otherwise.
-const WORLDS: u64 = 400;
+const WORLDS: u64 = 600;
 
 /// Seeds that once showed a fault.
 const KNOWN: [u64; 0] = [];

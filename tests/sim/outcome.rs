@@ -34,6 +34,8 @@ impl World {
     /// Reads every log as it is after everything.
     pub fn read_logs(&mut self) {
         self.trouble.disarm();
+        // If the disk failed at the very end, another process opens it.
+        self.rows.reopen().expect("memory does not fail");
         let opened = Store::stepped(Arc::clone(&self.rows) as Arc<dyn Rows>, &self.config.store, &Probes::default());
         let (store, _stepped) = opened.expect("the store opens");
         let log = store.log();

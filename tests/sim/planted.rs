@@ -5,7 +5,7 @@ use parlor::planted::{BUGS, Bug, plant};
 use crate::judge;
 
 /// In so many worlds at most a fault shows.
-const WORLDS: u64 = 300;
+const WORLDS: u64 = 800;
 
 /// The world in which a fault shows first, and how.
 fn first(bug: Bug) -> Option<(u64, String)> {

@@ -120,7 +120,9 @@ impl World {
                 // The codes that blame the client, though nobody kept it from reading and being heard.
                 let blamed = matches!(code, Some(4000..=4002 | 4503));
                 let troubled = self.slow > 0 || self.now < self.well + 3 * TIMEOUT || self.hampered.contains(&no);
-                if blamed && !troubled {
+                // A small queue may well overflow.
+                let small = *code == Some(4001) && self.plan.queue < 16_384;
+                if blamed && !troubled && !small {
                     self.complaints.push(format!("{}: session {no} was ended with {code:?} for nothing", self.now));
                 }
                 self.note(What::Over { session: no, code: *code, by });

@@ -76,7 +76,7 @@ impl Plan {
             window: *dice.one_of(&[4, 16, 64]),
             replay_max: *dice.one_of(&[5, 20, 1000]),
             queue: *dice.one_of(&[8192, 65_536]),
-            idle: *dice.one_of(&[60, 400, 5000]),
+            idle: *dice.one_of(&[40, 60, 400, 5000]),
             durable: !dice.once_in(5),
             dedup: 100_000,
             channels: CHANNELS[..dice.range(1, 4) as usize].to_vec(),
@@ -99,7 +99,7 @@ impl Plan {
 
     fn add(&mut self, at: u64, dice: &mut Dice) {
         let mut put = |at, event| self.events.push((at, event));
-        match dice.below(12) {
+        match dice.below(14) {
             0 | 1 => put(at, Event::Kill { keep: dice.below(3) as usize }),
             2 => put(at, Event::Stop),
             3 | 4 => {
@@ -122,7 +122,7 @@ impl Plan {
                 put(at + dice.range(50, 2500), Event::Ease);
             }
             9 => put(at, Event::Break),
-            10 => put(at, Event::Rest(dice.range(20, 300))),
+            10..13 => put(at, Event::Rest(dice.range(20, 300))),
             _ => put(at, Event::Jump(dice.range(0, 7_200_000) as i64 - 3_600_000)),
         }
     }
@@ -140,6 +140,10 @@ impl Plan {
 impl World {
     /// Something goes wrong.
     pub fn strike(&mut self, event: Event) {
+        if self.calm && !matches!(event, Event::Well | Event::Ease | Event::Space(false)) {
+            // It was due while there was no server.
+            return;
+        }
         self.tell(|_| format!("{event:?}"));
         match event {
             Event::Kill { .. } | Event::Stop => {}

@@ -250,11 +250,11 @@ impl World {
             }
             for event in self.plan.due(self.now) {
                 match event {
-                    Event::Kill { keep } if stopping.is_none() => {
+                    Event::Kill { keep } if stopping.is_none() && !self.calm => {
                         self.note(What::ServerDown);
                         return End::Killed { keep };
                     }
-                    Event::Stop if stopping.is_none() => {
+                    Event::Stop if stopping.is_none() && !self.calm => {
                         self.tell(|_| "told to stop".into());
                         self.note(What::ServerDown);
                         let server = life.as_mut().and_then(|life| life.server.take());

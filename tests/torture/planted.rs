@@ -7,22 +7,30 @@ use parlor::planted::BUGS;
 
 use crate::run::{Leg, names};
 
-/// What is planted, from which seed it shows within how many seconds, and the rules that it breaks.
-const PLANTED: [(&str, u64, u64, &[&str]); 5] = [
-    ("receipts-overtake", 25, 5, &["reply-order"]),
-    ("read-goes-back", 29, 3, &["read-goes-back"]),
-    ("skipped-sync", 12, 3, &["one-message-per-place", "two-receipts", "stale-head", "lost"]),
-    ("replay-off-by-one", 29, 2, &["resume-next"]),
-    ("never-reaped", 29, 2, &["presence", "sessions-count", "not-converged", "ghost"]),
+/// What is planted, from which seeds it mostly shows within how many seconds, and the rules that it breaks.
+const PLANTED: [(&str, &[u64], u64, &[&str]); 5] = [
+    ("receipts-overtake", &[25, 13, 28, 4], 5, &["reply-order"]),
+    ("read-goes-back", &[29, 24, 28, 4], 3, &["read-goes-back"]),
+    ("skipped-sync", &[12, 9, 4, 28], 3, &["one-message-per-place", "two-receipts", "stale-head", "lost"]),
+    ("replay-off-by-one", &[29, 4, 28], 2, &["resume-next"]),
+    ("never-reaped", &[29, 4, 28], 2, &["presence", "sessions-count", "not-converged", "ghost"]),
 ];
 
-fn found(bug: &str, seed: u64, secs: u64, rules: &[&str]) {
+/// What comes of a seed is up to the machine: one that does not show it is followed by another, for longer.
+fn found(bug: &str, seeds: &[u64], secs: u64, rules: &[&str]) {
     assert!(BUGS.iter().any(|(_, name)| *name == bug), "no bug has the name {bug}");
-    let leg = Leg { name: bug, seed, secs, clients: 12, further: &["--no-small-disk"], planted: Some(bug) };
-    let done = leg.run();
-    assert_eq!(done.code, Some(1), "{bug} was not found: {}", done.said);
-    assert!(rules.iter().any(|rule| names(&done.said, rule)), "{bug} is called something else: {}", done.said);
-    done.forget();
+    let mut said = String::new();
+    for (turn, &seed) in seeds.iter().enumerate() {
+        let secs = secs << turn;
+        let leg = Leg { name: bug, seed, secs, clients: 12, further: &["--no-small-disk"], planted: Some(bug) };
+        let done = leg.run();
+        if done.code == Some(1) && rules.iter().any(|rule| names(&done.said, rule)) {
+            return done.forget();
+        }
+        said.push_str(&done.said);
+        done.forget();
+    }
+    panic!("{bug} was not found, or is called something else: {said}");
 }
 
 #[test]
@@ -34,8 +42,8 @@ fn bugs_that_are_planted_in_the_server_are_found() {
             scope.spawn(|| {
                 loop {
                     let next = left.lock().expect("nobody fails with it").next();
-                    let Some(&(bug, seed, secs, rules)) = next else { return };
-                    found(bug, seed, secs, rules);
+                    let Some(&(bug, seeds, secs, rules)) = next else { return };
+                    found(bug, seeds, secs, rules);
                 }
             });
         }
