@@ -172,7 +172,7 @@ impl Small {
 
 /// Departures that a run of the suite tries.
 fn deviations() -> usize {
-    variable("PARLOR_SIM_DEVIATIONS", 1) as usize
+    variable("PARLOR_SIM_DEVIATIONS", 2) as usize
 }
 
 fn join() -> Value {
