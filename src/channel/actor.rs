@@ -171,8 +171,12 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
         let lost = std::mem::replace(&mut self.generation, generation) != generation;
         let rebuilt = self.keeper.receive(envelope, |state, message| {
             let committed = matches!(&message, ChannelIn::Own(_, input) if matches!(**input, Input::Appended(Ok(_))));
-            let mut next = if lost { state.doubt(time()) } else { Vec::new() };
-            next.extend(step(state, message));
+            let next = if lost {
+                let doubts = state.doubt(time());
+                doubts.into_iter().chain(step(state, message)).collect()
+            } else {
+                step(state, message)
+            };
             faults.pass("channel.step");
             if committed {
                 faults.pass("channel.committed");

@@ -4,10 +4,11 @@
 //! what comes after it. An answer that is there before that of an earlier command waits for it: a duplicate's receipt is
 //! known at once, but the publish before it may still be on its way to disk. Sessions do not wait for each other.
 
-use crate::model::maps::HashMap;
-use crate::planted::{Bug, planted};
 use std::collections::VecDeque;
 use std::hash::Hash;
+
+use crate::model::maps::HashMap;
+use crate::planted::{Bug, planted};
 
 /// Whether a command may run beside those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -258,8 +258,6 @@ pub enum Answer {
 pub enum Closed {
     /// Its user left.
     Left,
-    /// The channel is gone.
-    Deleted,
     /// Its log began a new life.
     Reset,
 }
