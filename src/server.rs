@@ -17,6 +17,7 @@
 //! the host's to raise.
 
 mod alone;
+mod http;
 mod listener;
 
 use std::any::Any;
@@ -193,7 +194,7 @@ impl Server {
     /// session ends all the same, its descriptor stays until the kernel gives up, which takes minutes. And small frames
     /// may wait for an acknowledgement (no `TCP_NODELAY`). It knows plain TCP and Unix sockets; a connection whose TLS the
     /// host ends itself is left as it is.
-    pub fn on_connect(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + use<> {
+    pub fn on_connect(&self) -> impl Fn(&dyn Any, &mut Extensions) + Clone + Send + Sync + use<> {
         transport::on_connect(self.routes.app.context.config.presence.timeout)
     }
 

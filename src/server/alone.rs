@@ -4,20 +4,14 @@
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use actix::System;
-use actix_web::HttpServer;
 use tokio::sync::oneshot;
 
 use super::listener::{BACKLOG, Listener};
-use super::{Parts, Server};
+use super::{Parts, Server, http};
 use crate::cli::ServeError;
 use crate::config::{Bind, Config};
-
-/// How long a connection without a request is kept: longer than proxies keep theirs, so that none sends a request into
-/// a connection that is being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A server on a thread of its own.
 pub struct Running {
@@ -153,22 +147,10 @@ async fn answer(
     stop: impl Future<Output = ()>,
     ready: impl FnOnce(Option<SocketAddr>),
 ) -> Result<(), ServeError> {
-    let routes = server.routes();
-    let http = HttpServer::new(move || actix_web::App::new().configure(|cfg| routes.configure(cfg)))
-        .workers(workers)
-        .disable_signals()
-        .backlog(BACKLOG)
-        .keep_alive(KEEP_ALIVE)
-        .h1_allow_half_closed(false)
-        .shutdown_timeout(1)
-        .on_connect(server.on_connect());
     let failed = |error: std::io::Error| ServeError::Other(format!("the listener cannot be used: {error}"));
-    let address = listener.address();
-    let (http, socket) = match listener {
-        Listener::Tcp(listener) => (http.listen(listener).map_err(failed)?, None),
-        Listener::Unix(listener, path) => (http.listen_uds(listener).map_err(failed)?, Some(path)),
-    };
-    let http = http.run();
+    let (address, socket) = (listener.address(), listener.path());
+    let builder = actix_server::Server::build().workers(workers).disable_signals().backlog(BACKLOG).shutdown_timeout(1);
+    let http = http::listen(builder, listener, server.routes(), server.on_connect()).map_err(failed)?.run();
     let handle = http.handle();
     let serving = actix::spawn(http);
     ready(address);

@@ -55,4 +55,12 @@ impl Listener {
             Self::Unix(..) => None,
         }
     }
+
+    /// Its name, if it has one.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(_, path) => Some(path.clone()),
+        }
+    }
 }

@@ -99,19 +99,18 @@ impl Outbox {
         self.stuck_since.get_or_insert(now);
     }
 
-    /// Takes frames to write, about `most` bytes but at least one.
-    pub fn take(&mut self, most: usize, now: Moment) -> Vec<Frame> {
-        let (mut taken, mut size) = (Vec::new(), 0);
-        while let Some(frame) = self.frames.front() {
-            if size > 0 && size + frame.len() > most {
-                break;
-            }
+    /// Takes frames to write, about `most` bytes but at least one. Returns how many, and their bytes.
+    pub fn take(&mut self, most: usize, now: Moment, mut write: impl FnMut(Frame)) -> (usize, usize) {
+        let (mut count, mut size) = (0, 0);
+        while self.frames.front().is_some_and(|frame| size == 0 || size + frame.len() <= most) {
+            let Some(frame) = self.frames.pop_front() else { break };
+            count += 1;
             size += frame.len();
-            taken.extend(self.frames.pop_front());
+            write(frame);
         }
         self.bytes -= size;
         self.stuck_since = if self.is_empty() { None } else { Some(now) };
-        taken
+        (count, size)
     }
 
     /// Drops the numbered frames up to `number`, which the client has. If it cannot have them, or said so before of
@@ -222,11 +221,11 @@ mod tests {
                     model.push(frame);
                 }
                 if n % 3 == 0 {
-                    got.extend(outbox.take(most, Moment(0)));
+                    outbox.take(most, Moment(0), |frame| got.push(frame));
                 }
             }
             while !outbox.is_empty() {
-                got.extend(outbox.take(most, Moment(0)));
+                outbox.take(most, Moment(0), |frame| got.push(frame));
             }
             prop_assert_eq!(got, model);
         }
@@ -294,7 +293,9 @@ mod tests {
         outbox.push("b".into(), Moment(0)).unwrap();
         outbox.close(CloseCode::Timeout, None, true, Moment(0));
         assert_eq!(outbox.take_close(), None);
-        assert_eq!(outbox.take(100, Moment(0)), ["a", "bye"]);
+        let mut taken = Vec::new();
+        outbox.take(100, Moment(0), |frame| taken.push(frame));
+        assert_eq!(taken, ["a", "bye"]);
         assert_eq!(outbox.take_close(), Some(CloseCode::Normal));
     }
 
@@ -313,9 +314,9 @@ mod tests {
         outbox.push("a".into(), Moment(5)).unwrap();
         outbox.push("b".into(), Moment(7)).unwrap();
         assert_eq!(outbox.stuck(Moment(9)), Duration::from_millis(4));
-        outbox.take(1, Moment(8));
+        outbox.take(1, Moment(8), drop);
         assert_eq!(outbox.stuck(Moment(9)), Duration::from_millis(1));
-        outbox.take(1, Moment(8));
+        outbox.take(1, Moment(8), drop);
         assert_eq!(outbox.stuck(Moment(9)), Duration::ZERO);
     }
 }

@@ -63,8 +63,8 @@ pub(super) fn address(request: &HttpRequest) -> Option<IpAddr> {
 }
 
 /// The token in `Authorization: Bearer …` (RFC 6750, section 2.1).
-pub(super) fn bearer(request: &HttpRequest) -> Option<String> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+pub(super) fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }

@@ -39,7 +39,7 @@ impl Descriptor {
 
 /// Prepares a connection: no waiting to fill packets, and an end by the kernel when a peer acknowledges nothing for
 /// `timeout` (`TCP_USER_TIMEOUT`, RFC 5482), which is how a peer that vanished is cut without asking its actor.
-pub fn on_connect(timeout: Duration) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
+pub fn on_connect(timeout: Duration) -> impl Fn(&dyn Any, &mut Extensions) + Clone + Send + Sync + 'static {
     move |connection, extensions| {
         if let Some(tcp) = connection.downcast_ref::<TcpStream>() {
             let socket = SockRef::from(tcp);

@@ -7,7 +7,7 @@ mod support;
 
 /// Makes tests of scenarios, which are `async fn(Stage)` in the same file.
 ///
-/// `everywhere` runs them on each engine over each transport and over both by turns; `once` on the memory engine, where
+/// `everywhere` runs them on each engine over each transport and over both by turns, and mounted in a host; `once` on the memory engine, where
 /// the engine cannot matter; `websocket` and `longpoll` likewise, for what only that transport has; and `alone` where
 /// the transport cannot matter either.
 macro_rules! scenarios {
@@ -16,6 +16,7 @@ macro_rules! scenarios {
     };
     (@ everywhere $($name:ident)+) => {
         scenarios!(@@ memory_websocket Memory WebSocket $($name)+);
+        scenarios!(@@ memory_hosted Memory Hosted $($name)+);
         scenarios!(@@ memory_longpoll Memory LongPoll $($name)+);
         scenarios!(@@ memory_mixed Memory Mixed $($name)+);
         scenarios!(@@ sled_websocket Sled WebSocket $($name)+);
@@ -24,11 +25,13 @@ macro_rules! scenarios {
     };
     (@ once $($name:ident)+) => {
         scenarios!(@@ once_websocket Memory WebSocket $($name)+);
+        scenarios!(@@ once_hosted Memory Hosted $($name)+);
         scenarios!(@@ once_longpoll Memory LongPoll $($name)+);
         scenarios!(@@ once_mixed Memory Mixed $($name)+);
     };
     (@ websocket $($name:ident)+) => {
         scenarios!(@@ websocket Memory WebSocket $($name)+);
+        scenarios!(@@ hosted Memory Hosted $($name)+);
     };
     (@ longpoll $($name:ident)+) => {
         scenarios!(@@ longpoll Memory LongPoll $($name)+);

@@ -286,7 +286,8 @@ impl WebSocket {
             let (frames, ping, close, more) = life.with(socket, |door| {
                 let mut cell = door.cell().borrow_mut();
                 cell.check_pace(moment);
-                let frames = cell.outbox.take(4096, moment);
+                let mut frames = Vec::new();
+                cell.outbox.take(4096, moment, |frame| frames.push(frame));
                 (frames, cell.outbox.take_ping(), cell.outbox.take_close(), !cell.outbox.is_empty())
             });
             if !more || close.is_some() {

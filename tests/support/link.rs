@@ -20,7 +20,9 @@ pub enum Transport {
     WebSocket,
     /// `POST /v1/sessions` and what follows it.
     LongPoll,
-    /// The one and the other by turns, and a client that comes back does so over the other one.
+    /// The same, of a server that is mounted in a host application.
+    Hosted,
+    /// WebSocket and long-poll by turns, and a client that comes back does so over the other one.
     Mixed,
 }
 
@@ -92,7 +94,7 @@ impl Dial {
     /// Over which transport this client connects.
     pub fn way(&self) -> Transport {
         match (self.transport, (self.turn + self.switches) % 2) {
-            (Transport::Mixed, 0) => Transport::WebSocket,
+            (Transport::Mixed, 0) | (Transport::Hosted, _) => Transport::WebSocket,
             (Transport::Mixed, _) => Transport::LongPoll,
             (same, _) => same,
         }
@@ -101,7 +103,7 @@ impl Dial {
     /// Opens a connection.
     pub async fn connect(self) -> Result<Line, String> {
         let link: Box<dyn Link> = match self.way() {
-            Transport::WebSocket => Box::new(WebSocket::open(self.to, self.narrow).await?),
+            Transport::WebSocket | Transport::Hosted => Box::new(WebSocket::open(self.to, self.narrow).await?),
             Transport::LongPoll | Transport::Mixed => Box::new(LongPoll::open(self).await?),
         };
         let (orders, inbox) = mpsc::unbounded_channel();

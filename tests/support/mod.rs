@@ -3,6 +3,7 @@
 
 mod client;
 mod end;
+mod host;
 mod http;
 mod ledger;
 mod link;

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use super::client::Client;
+use super::host::{Host, Serving};
 use super::http::{Answer, Request, ask, get};
 use super::link::{Dial, Transport};
 
@@ -100,7 +101,7 @@ pub struct Site {
     /// What it was started with.
     pub config: Config,
     turns: AtomicUsize,
-    running: Option<Running>,
+    running: Option<Serving>,
     rows: Option<Arc<dyn Rows>>,
     _dir: TempDir,
 }
@@ -109,8 +110,14 @@ impl Site {
     /// Starts the server on what the one before left behind.
     pub async fn start(&mut self) {
         let parts = Parts { faults: self.faults.clone(), rows: self.rows.clone() };
-        let config = self.config.clone();
-        let started = spawn_blocking(move || Running::start(config, parts)).await.expect("starting panicked");
+        let (config, hosted) = (self.config.clone(), self.transport == Transport::Hosted);
+        let start = move || {
+            if hosted {
+                return Host::start(config, parts).map(Serving::Hosted);
+            }
+            Running::start(config, parts).map(Serving::Alone).map_err(|why| why.to_string())
+        };
+        let started = spawn_blocking(start).await.expect("starting panicked");
         let running = started.unwrap_or_else(|why| panic!("the server did not start: {why}"));
         self.address = running.address().expect("a TCP address");
         self.running = Some(running);

@@ -105,7 +105,7 @@ async fn open(
     let worker = Worker::here(&app.into_inner());
     let Some(lines) = switchboard.of(worker.id) else { return broken() };
     let (tell, told) = oneshot::channel();
-    lines.send(LineIn::Open { address: address(&request), bearer: bearer(&request), hello, tell });
+    lines.send(LineIn::Open { address: address(&request), bearer: bearer(request.headers()), hello, tell });
     match told.await.ok().and_then(|answers| answers.ok()?.into_iter().next()) {
         Some(answer) => match answer.problem {
             None => json(StatusCode::CREATED, answer.frame),
@@ -234,7 +234,7 @@ async fn logout(request: HttpRequest, switchboard: web::Data<Switchboard>) -> Ht
 /// Where the session of a request is, by its path, or by its header where the path says `self`.
 fn place(request: &HttpRequest, switchboard: &Switchboard) -> Option<(Post<LineIn>, Digest)> {
     let session = match request.match_info().get("session")? {
-        "self" => Secret::said(&bearer(request)?),
+        "self" => Secret::said(&bearer(request.headers())?),
         named => Secret::said(named),
     };
     Some((switchboard.find(&session)?, session.digest()))

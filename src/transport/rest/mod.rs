@@ -64,7 +64,7 @@ fn written(value: &impl Serialize) -> Answer {
 
 /// Who asks, by the token that the request carries.
 async fn user(request: &HttpRequest, app: &App) -> Result<UserName, Problem> {
-    let token = bearer(request)
+    let token = bearer(request.headers())
         .ok_or_else(|| Problem::new(ErrorCode::Unauthenticated, "this takes a token, as Authorization: Bearer"))?;
     let found = tokio::time::timeout(ANSWER_WITHIN, app.guests.check(&token, clock::wall())).await;
     match found {
@@ -78,7 +78,7 @@ async fn user(request: &HttpRequest, app: &App) -> Result<UserName, Problem> {
 
 /// Who reads: by token, or nobody in particular where anyone may be a guest.
 async fn reader(request: &HttpRequest, app: &App) -> Result<UserName, Problem> {
-    if bearer(request).is_none() && app.context.config.auth.guests {
+    if bearer(request.headers()).is_none() && app.context.config.auth.guests {
         return Ok(UserName::nobody());
     }
     user(request, app).await

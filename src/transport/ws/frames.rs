@@ -3,8 +3,7 @@
 //! The codec behind this looks at a frame's length only once all of it is there: without a look at its header first, a
 //! frame that says it is a terabyte long would be gathered until it was.
 
-/// The longest header: two bytes, eight of length, four of mask.
-const HEADER_MAX: usize = 14;
+use super::head::{HEADER_MAX, Head};
 
 /// A frame says that it is longer than it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,32 +37,15 @@ impl Frames {
             self.header[self.have] = bytes[0];
             self.have += 1;
             bytes = &bytes[1..];
-            if let Some(length) = self.length() {
-                if length > self.most {
+            if let Some(head) = Head::read(&self.header[..self.have]) {
+                if head.length > self.most {
                     return Err(TooLong);
                 }
                 self.have = 0;
-                self.left = length;
+                self.left = head.length;
             }
         }
         Ok(())
-    }
-
-    /// The payload's length, once the header is whole.
-    fn length(&self) -> Option<u64> {
-        if self.have < 2 {
-            return None;
-        }
-        let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
-        let (extended, short) = match self.header[1] & 0x7f {
-            126 => (2, 0),
-            127 => (8, 0),
-            short => (0, u64::from(short)),
-        };
-        if self.have < 2 + extended + mask {
-            return None;
-        }
-        Some(self.header[2..2 + extended].iter().fold(short, |sum, byte| (sum << 8) | u64::from(*byte)))
     }
 }
 

@@ -1,8 +1,13 @@
 //! WebSocket (protocol, section 4; RFC 6455): the upgrade, and a thin pump between socket and session.
 
 mod frames;
+mod head;
 mod inlet;
+mod lean;
+mod reader;
+mod tally;
 mod text;
+mod upgrade;
 mod wire;
 
 use std::rc::Rc;
@@ -34,7 +39,7 @@ pub(super) async fn open(
     let worker = Worker::here(&app.into_inner());
     let limits = &worker.app.context.config.limits;
     let (frame_bytes, outstanding) = (limits.frame_bytes, limits.outstanding);
-    let door = worker.open(address(&request), Purpose::Stream(bearer(&request)));
+    let door = worker.open(address(&request), Purpose::Stream(bearer(request.headers())));
     let cell = Rc::clone(door.cell());
     let inlet = Inlet::new(body, Rc::clone(&cell), outstanding, frame_bytes);
     let descriptor = request.conn_data::<Descriptor>().copied();

@@ -19,6 +19,11 @@ impl Parts {
         Self { open: None, most }
     }
 
+    /// Whether a message has begun and not ended.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Takes the next part: the whole message with the last one, or why the connection cannot go on.
     pub fn take(&mut self, part: Item) -> Result<Option<ByteString>, CloseCode> {
         let (bytes, last) = match part {

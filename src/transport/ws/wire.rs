@@ -11,9 +11,9 @@ use actix_web_actors::ws::{CloseCode as WsCode, CloseReason, Message as Frame, P
 use bytestring::ByteString;
 
 use super::super::socket::Descriptor;
+use super::tally::Tally;
 use super::text::Parts;
 use crate::clock;
-use crate::metrics::{Direction, Transport, Way};
 use crate::presence::Reason;
 use crate::protocol::CloseCode;
 use crate::session::{Door, Wire};
@@ -57,6 +57,7 @@ pub(super) struct Wake;
 /// The pump.
 pub(super) struct Pump {
     door: Door,
+    tally: Tally,
     parts: Parts,
     descriptor: Option<Descriptor>,
     /// The close was written.
@@ -66,33 +67,26 @@ pub(super) struct Pump {
 impl Pump {
     /// A pump for frames of at most `frame_bytes`.
     pub fn new(door: Door, frame_bytes: usize, descriptor: Option<Descriptor>) -> Self {
-        Self { door, parts: Parts::new(frame_bytes), descriptor, closed: false }
-    }
-
-    fn count(&self, direction: Direction, frames: usize, bytes: usize) {
-        let metrics = &self.door.app().context.metrics;
-        let way = Way { direction, transport: Transport::WebSocket };
-        metrics.frames.of(way).inc_by(frames as u64);
-        metrics.bytes.of(way).inc_by(bytes as u64);
+        let tally = Tally::new(door.app());
+        Self { door, tally, parts: Parts::new(frame_bytes), descriptor, closed: false }
     }
 
     fn text(&self, text: ByteString) {
-        self.count(Direction::In, 1, text.len());
+        self.tally.heard(text.len());
         self.door.frame(text, None);
     }
 
     /// Writes what waits, up to a chunk; all of it becomes one write.
     fn flush(&mut self, ctx: &mut WebsocketContext<Self>) {
         let now = clock::moment();
-        let (frames, ping, close, more) = {
+        let (ping, close, more) = {
             let mut cell = self.door.cell().borrow_mut();
             cell.check_pace(now);
             let outbox = &mut cell.outbox;
-            let frames = outbox.take(CHUNK, now);
-            (frames, outbox.take_ping(), outbox.take_close(), !outbox.is_empty())
+            let (count, bytes) = outbox.take(CHUNK, now, |frame| ctx.text(frame));
+            self.tally.said(count, bytes);
+            (outbox.take_ping(), outbox.take_close(), !outbox.is_empty())
         };
-        self.count(Direction::Out, frames.len(), frames.iter().map(|frame| frame.len()).sum());
-        frames.into_iter().for_each(|frame| ctx.text(frame));
         if ping {
             ctx.ping(b"");
         }
@@ -143,20 +137,6 @@ impl Pump {
 
 impl Actor for Pump {
     type Context = WebsocketContext<Self>;
-
-    fn started(&mut self, _: &mut Self::Context) {
-        let metrics = &self.door.app().context.metrics;
-        metrics.connections_opened.of(Transport::WebSocket).inc();
-        metrics.connections.of(Transport::WebSocket).inc();
-        self.door.app().context.probes.of("wire").started();
-    }
-}
-
-impl Drop for Pump {
-    fn drop(&mut self) {
-        self.door.app().context.metrics.connections.of(Transport::WebSocket).dec();
-        self.door.app().context.probes.of("wire").stopped();
-    }
 }
 
 impl Handler<Wake> for Pump {

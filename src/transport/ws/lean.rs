@@ -1,0 +1,305 @@
+//! A WebSocket without an HTTP connection around it: one task that moves bytes between socket and session.
+//!
+//! It keeps no buffer while nothing is on its way: what comes in is read into one that all connections of a thread share,
+//! and everything that waits goes out in one write from another. Only what is left over, half a frame or what the socket
+//! did not take, is kept with the connection.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use super::super::socket::Descriptor;
+use super::head;
+use super::reader::{Heard, Reader, opcode};
+use super::tally::Tally;
+use crate::clock;
+use crate::presence::Reason;
+use crate::protocol::CloseCode;
+use crate::session::{Door, Wire};
+
+/// How much is read in one go, in bytes.
+const READ: usize = 16 * 1024;
+/// How much is written in one go, in bytes.
+const CHUNK: usize = 64 * 1024;
+/// How often a connection reads or writes before the others have their turn.
+const TURNS: usize = 8;
+/// How long a peer has to answer a close.
+const LINGER: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static READING: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+    static WRITING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A session's end of the connection.
+#[derive(Debug)]
+pub(super) struct Line {
+    waker: RefCell<Option<Waker>>,
+    descriptor: Option<Descriptor>,
+}
+
+impl Line {
+    pub fn new(descriptor: Option<Descriptor>) -> Self {
+        Self { waker: RefCell::new(None), descriptor }
+    }
+
+    fn wake_by(&self, waker: &Waker) {
+        let mut known = self.waker.borrow_mut();
+        if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+}
+
+impl Wire for Line {
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn cut(&self) {
+        if let Some(descriptor) = self.descriptor {
+            descriptor.cut();
+        }
+    }
+}
+
+/// How far the end has come.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// The session goes on.
+    No,
+    /// A close was written. The peer has until the timer to answer it.
+    Said,
+    /// Both sides have said close, or nothing can be heard: what is written is the last.
+    Both,
+    /// Nothing more will be written; the peer has until the timer to see it.
+    Finished,
+}
+
+/// The task.
+pub(super) struct Connection<T> {
+    io: T,
+    door: Door,
+    line: Rc<Line>,
+    tally: Tally,
+    reader: Reader,
+    /// Commands that may wait before no more is read.
+    outstanding: usize,
+    /// What was read and is not a whole frame, or has to wait.
+    rest: Vec<u8>,
+    /// What comes in is thrown away: it cannot be understood any more.
+    deaf: bool,
+    /// What the socket has not taken.
+    unsent: Vec<u8>,
+    sent: usize,
+    /// To be answered; a peer that asks again before it was is answered once (RFC 6455, section 5.5.3).
+    ping: Option<Box<[u8]>>,
+    end: End,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// Goes on with a connection of which `rest` was read already, and that `first` is to be written to.
+    pub fn new(io: T, door: Door, line: Rc<Line>, rest: Vec<u8>, first: Vec<u8>) -> Self {
+        let limits = &door.app().context.config.limits;
+        let (outstanding, frame_bytes) = (limits.outstanding, limits.frame_bytes);
+        let tally = Tally::new(door.app());
+        Self {
+            io,
+            door,
+            line,
+            tally,
+            reader: Reader::new(frame_bytes),
+            outstanding,
+            rest,
+            deaf: false,
+            unsent: first,
+            sent: 0,
+            ping: None,
+            end: End::No,
+            timer: None,
+        }
+    }
+
+    /// Reads what is there, while the session keeps up with it. Ready when the connection is at its end.
+    fn read(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..TURNS {
+            if !self.rest.is_empty() {
+                let mut rest = std::mem::take(&mut self.rest);
+                let used = self.hear(&mut rest);
+                rest.drain(..used);
+                if rest.is_empty() {
+                    rest = Vec::new();
+                }
+                self.rest = rest;
+            }
+            if self.is_gated() {
+                self.door.cell().borrow_mut().gate = Some(ctx.waker().clone());
+                return Poll::Pending;
+            }
+            let read = READING.with_borrow_mut(|buffer| {
+                let mut into = ReadBuf::new(buffer);
+                ready!(Pin::new(&mut self.io).poll_read(ctx, &mut into))?;
+                let bytes = into.filled_mut();
+                if self.rest.is_empty() {
+                    let used = self.hear(bytes);
+                    self.rest.extend_from_slice(&bytes[used..]);
+                } else {
+                    self.rest.extend_from_slice(bytes);
+                }
+                Poll::Ready(io::Result::Ok(bytes.len()))
+            });
+            if matches!(ready!(read), Ok(0) | Err(_)) {
+                return Poll::Ready(());
+            }
+        }
+        ctx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether the session has to catch up before more is looked at.
+    fn is_gated(&self) -> bool {
+        !self.deaf && self.end == End::No && self.door.cell().borrow().is_busy(self.outstanding)
+    }
+
+    /// Takes frames from `bytes`, while the session keeps up with them. Returns how many bytes are done with.
+    fn hear(&mut self, bytes: &mut [u8]) -> usize {
+        let mut at = 0;
+        while !self.deaf && !self.is_gated() {
+            match self.reader.take(&mut bytes[at..]) {
+                Ok(Some((heard, size))) => {
+                    at += size;
+                    self.heard(heard);
+                }
+                Ok(None) => return at,
+                Err(code) => {
+                    self.deaf = true;
+                    self.door.end(code, Reason::Disconnected);
+                }
+            }
+        }
+        if self.deaf { bytes.len() } else { at }
+    }
+
+    fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Close => {
+                self.deaf = true;
+                self.door.end(CloseCode::Normal, Reason::Disconnected);
+                if self.end == End::Said {
+                    self.end = End::Both;
+                }
+            }
+            _ if self.end != End::No => {}
+            Heard::Text(text) => {
+                self.tally.heard(text.len());
+                self.door.frame(text, None);
+            }
+            Heard::Sign => self.door.heard(),
+            Heard::Ping(payload) => {
+                self.door.heard();
+                self.ping = Some(payload);
+            }
+        }
+    }
+
+    /// Writes what waits. Ready when the socket has taken all of it.
+    fn write(&mut self, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..TURNS {
+            while self.sent < self.unsent.len() {
+                let sent = ready!(Pin::new(&mut self.io).poll_write(ctx, &self.unsent[self.sent..]))?;
+                if sent == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.sent += sent;
+            }
+            (self.unsent, self.sent) = (Vec::new(), 0);
+            let wrote = WRITING.with_borrow_mut(|buffer| {
+                buffer.clear();
+                self.gather(buffer);
+                if buffer.is_empty() {
+                    return Ok(false);
+                }
+                let sent = match Pin::new(&mut self.io).poll_write(ctx, buffer) {
+                    Poll::Ready(sent) => sent?,
+                    Poll::Pending => 0,
+                };
+                self.unsent.extend_from_slice(&buffer[sent..]);
+                io::Result::Ok(true)
+            });
+            if !wrote? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        ctx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes the next chunk of what waits.
+    fn gather(&mut self, buffer: &mut Vec<u8>) {
+        if self.end != End::No {
+            return;
+        }
+        if let Some(payload) = self.ping.take() {
+            head::write(buffer, opcode::PONG, payload.len());
+            buffer.extend_from_slice(&payload);
+        }
+        let now = clock::moment();
+        let close = {
+            let mut cell = self.door.cell().borrow_mut();
+            cell.check_pace(now);
+            let outbox = &mut cell.outbox;
+            let (count, bytes) = outbox.take(CHUNK, now, |frame| {
+                head::write(buffer, opcode::TEXT, frame.len());
+                buffer.extend_from_slice(frame.as_bytes());
+            });
+            self.tally.said(count, bytes);
+            if outbox.take_ping() {
+                head::write(buffer, opcode::PING, 0);
+            }
+            outbox.take_close()
+        };
+        if let Some(code) = close {
+            head::write(buffer, opcode::CLOSE, 2);
+            buffer.extend_from_slice(&code.number().to_be_bytes());
+            self.end = if self.deaf { End::Both } else { End::Said };
+            // What a peer still sends that cannot be understood is taken for a while, or its end would cost it the close.
+            self.timer = Some(Box::pin(sleep(LINGER)));
+        }
+        self.door.looked();
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.line.wake_by(ctx.waker());
+        let gone = this.read(ctx).is_ready();
+        let written = this.write(ctx);
+        if gone || matches!(written, Poll::Ready(Err(_))) {
+            return Poll::Ready(());
+        }
+        if this.end == End::Both && written.is_ready() {
+            // The server is the one that ends the connection (RFC 6455, section 7.1.1).
+            if ready!(Pin::new(&mut this.io).poll_shutdown(ctx)).is_err() {
+                return Poll::Ready(());
+            }
+            this.end = End::Finished;
+        }
+        match &mut this.timer {
+            Some(timer) => timer.as_mut().poll(ctx),
+            None => Poll::Pending,
+        }
+    }
+}
