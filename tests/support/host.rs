@@ -1,5 +1,5 @@
 //! A host application in this process that mounts the server, as `examples/embed` does: HTTP is the host's own, and
-//! its WebSockets are served by actors.
+//! sockets that are upgraded are served by actors.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
