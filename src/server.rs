@@ -128,6 +128,12 @@ impl Server {
         Ok((server, app, stepped))
     }
 
+    /// The parts that transports see, for a bench that is a transport itself.
+    #[cfg(feature = "testing")]
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.routes.app)
+    }
+
     fn build(
         config: Config,
         store: Store,

@@ -5,6 +5,8 @@
 //! deliveries, the receipts and a goodbye cannot overtake each other.
 
 mod actor;
+#[cfg(feature = "testing")]
+pub mod bench;
 mod commands;
 mod dedup;
 mod directory;

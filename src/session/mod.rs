@@ -8,6 +8,8 @@ mod actor;
 mod app;
 mod asides;
 mod beats;
+#[cfg(feature = "testing")]
+pub mod bench;
 mod cell;
 mod feed;
 mod hub;

@@ -5,6 +5,8 @@
 //! what `commit` and `prune` decide; `record`, `block`, `entry`, `life`, `seal` and `keys` are the bytes; [`Rows`] is
 //! the ordered map that an engine keeps: `memory`, `sled`, or [`Failing`], a shim that breaks another one for tests.
 
+#[cfg(feature = "testing")]
+pub mod bench;
 mod block;
 mod commit;
 #[doc(hidden)]
