@@ -1,17 +1,18 @@
 //! Maps and sets of hashes, whose order means nothing; yet with the feature `testing` it is the same in each run, so that a
 //! simulation can be run again.
+//!
+//! The hash is keyed by chance, as names come from outside, and quick, as every delivery looks its session up.
 
+/// Hashes by a key of its own.
 #[cfg(not(feature = "testing"))]
-pub use std::collections::{HashMap, HashSet};
+type Hasher = ahash::RandomState;
 
 /// Hashes alike in each run.
 #[cfg(feature = "testing")]
-type Alike = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+type Hasher = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 
 /// As in the standard library.
-#[cfg(feature = "testing")]
-pub type HashMap<K, V> = std::collections::HashMap<K, V, Alike>;
+pub type HashMap<K, V> = std::collections::HashMap<K, V, Hasher>;
 
 /// As in the standard library.
-#[cfg(feature = "testing")]
-pub type HashSet<T> = std::collections::HashSet<T, Alike>;
+pub type HashSet<T> = std::collections::HashSet<T, Hasher>;

@@ -1,5 +1,7 @@
 //! From what the server has to say to a frame's bytes, encoded once however many hear it.
 
+use std::fmt::Write as _;
+
 use bytestring::ByteString;
 use serde::Serialize;
 
@@ -8,6 +10,9 @@ use crate::model::{ChannelName, Epoch, Key, Message, Seq, UserName, Wall};
 
 /// A frame's text. Cloning shares the bytes.
 pub type Frame = ByteString;
+
+/// Most replies are no longer, in bytes.
+const SMALL: usize = 256;
 
 /// A frame of this type that answers the command `id`. `members` has to be written as an object.
 pub fn reply(kind: &str, id: Option<&str>, members: impl Serialize) -> Frame {
@@ -18,14 +23,17 @@ pub fn reply(kind: &str, id: Option<&str>, members: impl Serialize) -> Frame {
         id: Option<&'a str>,
     }
     // The two objects are joined as text, so that what was written before is not taken apart again.
-    let written = serde_json::to_string(&Lead { r#type: kind, id }).and_then(|mut text| {
-        let members = serde_json::to_string(&members)?;
-        if members.len() > 2 {
-            text.pop();
-            text.push(',');
-            text.push_str(&members[1..]);
+    let mut bytes = Vec::with_capacity(SMALL);
+    let written = serde_json::to_writer(&mut bytes, &Lead { r#type: kind, id }).and_then(|()| {
+        let lead = bytes.len();
+        serde_json::to_writer(&mut bytes, &members)?;
+        if bytes.len() > lead + 2 {
+            bytes[lead - 1] = b',';
+            bytes.remove(lead);
+        } else {
+            bytes.truncate(lead);
         }
-        Ok(text)
+        String::from_utf8(bytes).map_err(serde::ser::Error::custom)
     });
     // These are our own structs: names for keys, nothing that can fail. Were one to, the client still hears a frame.
     written
@@ -136,8 +144,13 @@ impl Posted {
             #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
             reply_to: Option<Seq>,
         }
-        // Names have no character that JSON escapes, and the body is JSON already.
-        let mut text = format!(
+        // A text that grows is moved from one size of memory to the next, which is where threads meet.
+        let key = message.key.as_ref().map_or(0, |key| key.as_str().len());
+        let names = channel.as_str().len() + message.from.as_str().len() + key;
+        let mut text = String::with_capacity(SMALL / 2 + names + message.body.len());
+        // Names have no character that JSON escapes, and the body is JSON already. Writing to a string does not fail.
+        let _ = write!(
+            text,
             r#"{{"type":"message","channel":"{channel}","seq":{},"at":"{}","from":"{}","body":{}"#,
             message.seq, message.at, message.from, message.body
         );

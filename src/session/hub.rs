@@ -206,7 +206,7 @@ impl State {
     /// Has a feed take something in, and does what it says as it says it.
     pub fn with_feed(&mut self, channel: &ChannelName, act: impl FnOnce(&mut Feed, &mut dyn Outlet)) {
         let Some(mut feed) = self.feeds.remove(channel) else { return };
-        act(&mut feed, &mut Floor { state: self, channel });
+        act(&mut feed, &mut Floor { state: self, channel, now: clock::moment() });
         if feed.is_empty() {
             self.crowds.remove(channel);
         } else {

@@ -9,7 +9,7 @@ use super::hub::State;
 use super::{HubIn, asides};
 use crate::channel::{ChannelIn, Item, Joined, Origin};
 use crate::clock;
-use crate::model::{ChannelName, Conn, Seq};
+use crate::model::{ChannelName, Conn, Moment, Seq};
 use crate::protocol::Posted;
 
 /// How many messages a session that is behind is handed at once …
@@ -25,13 +25,15 @@ pub(super) struct Floor<'a> {
     pub state: &'a mut State,
     /// The feed's channel.
     pub channel: &'a ChannelName,
+    /// When the feed began to speak.
+    pub now: Moment,
 }
 
 impl Outlet for Floor<'_> {
     fn push(&mut self, conn: Conn, messages: &[Arc<Posted>], live: bool) -> usize {
         let worker = &self.state.worker;
         let Some(cell) = worker.cell(conn) else { return messages.len() };
-        let (mut cell, now) = (cell.borrow_mut(), clock::moment());
+        let (mut cell, now) = (cell.borrow_mut(), self.now);
         let fits = |message: &&Arc<Posted>| {
             let fits = cell.outbox.fits(message.frame.len());
             if fits {
