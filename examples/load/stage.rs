@@ -1,0 +1,85 @@
+//! The course of a run: warming up, measuring, and waiting until everything that is on its way has arrived.
+
+use mio::Events;
+
+use crate::args::Common;
+use crate::clock::micros;
+use crate::net::{Net, Play};
+use crate::progress::Progress;
+use crate::usage::{Sample, Used};
+
+/// What is on its way has so long to arrive, in seconds.
+const PATIENCE: f64 = 15.0;
+
+/// Traffic that begins, is measured for a while, and stops.
+pub trait Traffic: Play {
+    /// Does what is due, and returns when something is due next.
+    fn due(&mut self, net: &mut Net, now: u64) -> Option<u64>;
+    /// From now on what comes counts, or no longer.
+    fn measure(&mut self, on: bool, now: u64);
+    /// Nothing new begins from now on.
+    fn stop(&mut self);
+    /// Whether nothing is on its way.
+    fn is_settled(&self) -> bool;
+}
+
+/// What was measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured {
+    /// At its beginning.
+    pub before: Sample,
+    /// At its end.
+    pub after: Sample,
+    /// What lay between.
+    pub used: Used,
+    /// Whether everything arrived.
+    pub settled: bool,
+}
+
+/// Lets traffic run its course.
+pub fn run<T: Traffic>(net: &mut Net, traffic: &mut T, common: &Common, pid: Option<u32>) -> Result<Measured, String> {
+    let mut events = Events::with_capacity(4096);
+    let begin = net.clock.now();
+    let warm = begin + micros(common.warmup);
+    let end = warm + micros(common.seconds);
+    let mut progress = Progress::new(end - begin);
+    turns(net, traffic, &mut events, warm, |now| progress.at(now - begin, "warming up"))?;
+    let before = Sample::take(pid);
+    traffic.measure(true, net.clock.now());
+    turns(net, traffic, &mut events, end, |now| progress.at(now - begin, "measuring"))?;
+    traffic.measure(false, net.clock.now());
+    let after = Sample::take(pid);
+    traffic.stop();
+    let settled = settle(net, traffic, &mut events)?;
+    Ok(Measured { before, after, used: before.until(&after), settled })
+}
+
+/// Turns until a moment.
+pub fn turns<T: Traffic>(
+    net: &mut Net,
+    traffic: &mut T,
+    events: &mut Events,
+    until: u64,
+    mut each: impl FnMut(u64),
+) -> Result<(), String> {
+    loop {
+        let now = net.clock.now();
+        if now >= until {
+            return Ok(());
+        }
+        each(now);
+        let due = traffic.due(net, now).unwrap_or(until).min(until).min(now + 200_000);
+        net.turn(traffic, events, due).map_err(|why| format!("the poll fails: {why}"))?;
+    }
+}
+
+/// Waits until nothing is on its way; false if that takes too long.
+pub fn settle<T: Traffic>(net: &mut Net, traffic: &mut T, events: &mut Events) -> Result<bool, String> {
+    let until = net.clock.now() + micros(PATIENCE);
+    while !traffic.is_settled() && net.clock.now() < until {
+        let due = traffic.due(net, net.clock.now()).unwrap_or(until);
+        let soon = net.clock.now() + 50_000;
+        net.turn(traffic, events, due.min(soon)).map_err(|why| format!("the poll fails: {why}"))?;
+    }
+    Ok(traffic.is_settled())
+}
