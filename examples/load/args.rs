@@ -75,6 +75,18 @@ pub enum Shape {
     Receipts(Receipts),
     /// Sessions that hear a channel in which nothing is said
     Idle(Idle),
+    /// Sessions that are cut all at once, and come back with their tokens and cursors
+    Reconnect(Reconnect),
+    /// Many who hear one channel over long-poll, and a publisher over WebSocket
+    Longpoll(Longpoll),
+    /// Everything at once, at given rates, in channels of uneven sizes, over both transports
+    Mixed(Mixed),
+    /// Quiet channels alone, and beside a flood in another one
+    Flood(Flood),
+    /// Quiet channels alone, and beside a session that reads a long replay
+    Replay(Replay),
+    /// All of these against Parlor and against the bare server in turn, and one table of medians
+    Table(Table),
     /// Run the bare server
     #[command(hide = true)]
     ServeFloor {
@@ -134,4 +146,100 @@ pub struct Idle {
     /// Channels, over which the sessions are spread
     #[arg(long, default_value_t = 100)]
     pub channels: u32,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Reconnect {
+    /// Sessions
+    #[arg(long, default_value_t = 2000)]
+    pub sessions: u32,
+    /// Channels, over which the sessions are spread
+    #[arg(long, default_value_t = 20)]
+    pub channels: u32,
+    /// What is said in each channel while they are away
+    #[arg(long, default_value_t = 10)]
+    pub missed: u32,
+    /// How often they are cut; the median is reported
+    #[arg(long, default_value_t = 5)]
+    pub cuts: u32,
+    /// How many are on their way back at a time
+    #[arg(long, default_value_t = 256)]
+    pub at_once: u32,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Longpoll {
+    /// Clients that poll
+    #[arg(long, default_value_t = 200)]
+    pub clients: u32,
+    /// Closed loop: messages in flight. One is in flight until its receipt and every client have it
+    #[arg(long, default_value_t = 8)]
+    pub inflight: u32,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Mixed {
+    /// Sessions over WebSocket, each in three channels
+    #[arg(long, default_value_t = 500)]
+    pub sessions: u32,
+    /// Sessions over long-poll, each in three channels
+    #[arg(long, default_value_t = 50)]
+    pub pollers: u32,
+    /// Channels, of sizes after Zipf
+    #[arg(long, default_value_t = 50)]
+    pub channels: u32,
+    /// Messages a second
+    #[arg(long, default_value_t = 200.0)]
+    pub posts: f64,
+    /// Typing, a second
+    #[arg(long, default_value_t = 50.0)]
+    pub typing: f64,
+    /// Read marks a second
+    #[arg(long, default_value_t = 50.0)]
+    pub reads: f64,
+    /// Requests for history a second
+    #[arg(long, default_value_t = 50.0)]
+    pub history: f64,
+    /// Leaves a second, each followed by a join with a cursor
+    #[arg(long, default_value_t = 20.0)]
+    pub joins: f64,
+    /// Sessions cut a second, each of which comes back
+    #[arg(long, default_value_t = 5.0)]
+    pub reconnects: f64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Flood {
+    /// Publishers of the flood, in one channel
+    #[arg(long, default_value_t = 1000)]
+    pub publishers: u32,
+    /// Messages in flight of each of them
+    #[arg(long, default_value_t = 1)]
+    pub inflight: u32,
+    /// Quiet channels, in each of which something is said once a second
+    #[arg(long, default_value_t = 500)]
+    pub quiet: u32,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Replay {
+    /// Messages that the session is behind
+    #[arg(long, default_value_t = 1_000_000)]
+    pub messages: u64,
+    /// Quiet channels, in each of which something is said once a second
+    #[arg(long, default_value_t = 500)]
+    pub quiet: u32,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Table {
+    /// Runs of each shape against each server
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// Only the works whose names contain one of these words
+    #[arg(long, value_name = "WORD")]
+    pub only: Vec<String>,
+    /// A fraction of the sizes, for a quick look that says nothing of speed
+    #[arg(long, default_value_t = 1.0, hide = true)]
+    pub scale: f64,
 }

@@ -30,6 +30,8 @@ pub struct Session {
     pub token: String,
     /// The channels that it hears.
     pub joined: Vec<Joined>,
+    /// The epoch of the channel that it joined last.
+    pub epoch: String,
 }
 
 /// What a session does when it comes in.
@@ -110,9 +112,13 @@ impl Play for Crowd<'_> {
                 false
             }
             b"joined" => {
-                let channel = seat.join.get(session.joined.len()).copied().unwrap_or_default();
+                // The answers about several channels come in any order.
+                let name = text(br#""channel":""#);
+                let channel = seat.join.iter().copied().find(|channel| self.writer.name(*channel) == name);
+                let channel = channel.unwrap_or_default();
                 let first = number(frame, br#""next":"#).unwrap_or(1);
-                session.joined.push(Joined { channel, epoch: text(br#""epoch":""#), next: first });
+                session.epoch = text(br#""epoch":""#);
+                session.joined.push(Joined { channel, epoch: session.epoch.clone(), next: first });
                 !seat.leave
             }
             b"left" => {

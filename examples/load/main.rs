@@ -15,8 +15,6 @@
 //! with a directory of its own; `--floor` starts the bare server of `benches/floor` instead, which every figure should
 //! stand beside.
 
-#![allow(dead_code, reason = "shapes that use the rest are to come")]
-
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -31,11 +29,13 @@ mod frames;
 mod http;
 mod link;
 mod net;
+mod pollers;
 mod progress;
 mod report;
 mod server;
 mod shapes;
 mod stage;
+mod table;
 mod usage;
 
 use args::{Cli, Shape};
@@ -60,6 +60,12 @@ fn run(cli: &Cli) -> Result<bool, String> {
         Shape::Fanout(fanout) => shapes::fanout::run(common, fanout)?,
         Shape::Receipts(receipts) => shapes::receipts::run(common, receipts)?,
         Shape::Idle(idle) => shapes::idle::run(common, idle)?,
+        Shape::Reconnect(reconnect) => shapes::reconnect::run(common, reconnect)?,
+        Shape::Longpoll(longpoll) => shapes::longpoll::run(common, longpoll)?,
+        Shape::Mixed(mixed) => shapes::mixed::run(common, mixed)?,
+        Shape::Flood(flood) => shapes::quiet::flood(common, flood)?,
+        Shape::Replay(replay) => shapes::quiet::replay(common, replay)?,
+        Shape::Table(table) => return table::run(common, table),
         Shape::ServeFloor { port, append } => {
             let served = floor::serve(*port, append.as_deref(), |at| println!("listening on http://{at}"));
             return served.map(|()| true).map_err(|why| format!("the bare server fails: {why}"));

@@ -26,8 +26,6 @@ pub trait Traffic: Play {
 /// What was measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured {
-    /// At its beginning.
-    pub before: Sample,
     /// At its end.
     pub after: Sample,
     /// What lay between.
@@ -51,7 +49,7 @@ pub fn run<T: Traffic>(net: &mut Net, traffic: &mut T, common: &Common, pid: Opt
     let after = Sample::take(pid);
     traffic.stop();
     let settled = settle(net, traffic, &mut events)?;
-    Ok(Measured { before, after, used: before.until(&after), settled })
+    Ok(Measured { after, used: before.until(&after), settled })
 }
 
 /// Turns until a moment.

@@ -2,7 +2,11 @@
 
 pub mod fanout;
 pub mod idle;
+pub mod longpoll;
+pub mod mixed;
+pub mod quiet;
 pub mod receipts;
+pub mod reconnect;
 
 mod posts;
 mod setting;

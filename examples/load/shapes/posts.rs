@@ -1,6 +1,6 @@
 //! Publishers, their receipts, and those who hear them: the traffic of several shapes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::check::{Faults, Track};
 use crate::floor::scan::kind;
@@ -43,6 +43,8 @@ pub struct Posts {
     names: Names,
     writer: Writer,
     publishers: Vec<Publisher>,
+    /// Which publisher a connection is.
+    places: HashMap<usize, u32>,
     /// What each connection hears, by its number.
     hears: Vec<Option<(u32, Track)>>,
     rooms: Vec<Room>,
@@ -53,6 +55,8 @@ pub struct Posts {
     begun: Option<u64>,
     paced: u64,
     in_flight: u64,
+    sent: u64,
+    limit: u64,
     stopped: bool,
     /// Since when it counts.
     since: Option<u64>,
@@ -81,10 +85,13 @@ impl Posts {
     ) -> Result<Self, String> {
         let rooms = (0..channels).map(|_| Room { base: 1, waiting: VecDeque::new(), sent: 0 }).collect();
         let (delivery, receipt) = (times()?, times()?);
+        let places = publishers.iter().zip(0..).map(|(publisher, place)| (publisher.who, place)).collect();
         Ok(Self {
             names,
             writer,
             publishers,
+            places,
+            limit: u64::MAX,
             hears,
             rooms,
             each: each + 1,
@@ -93,6 +100,7 @@ impl Posts {
             begun: None,
             paced: 0,
             in_flight: 0,
+            sent: 0,
             stopped: false,
             since: None,
             heard: 0,
@@ -106,6 +114,8 @@ impl Posts {
     fn publish(&mut self, net: &mut Net, publisher: usize, due: u64) {
         let Publisher { who, channel } = self.publishers[publisher];
         self.in_flight += 1;
+        self.sent += 1;
+        self.stopped |= self.sent >= self.limit;
         self.rooms[channel as usize].sent += 1;
         put(net.out(who), self.writer.publish(channel, publisher as u32, due));
     }
@@ -171,7 +181,7 @@ impl Posts {
 
     fn receipt(&mut self, net: &mut Net, who: usize, frame: &[u8], now: u64) {
         let found = self.names.receipt(frame).filter(|receipt| !receipt.duplicate);
-        let publisher = self.publishers.iter().position(|publisher| publisher.who == who);
+        let publisher = self.places.get(&who).copied();
         let (Some(receipt), Some(publisher)) = (found, publisher) else {
             return self.faults.add("odd receipt", 1, || String::from_utf8_lossy(frame).into_owned());
         };
@@ -181,8 +191,32 @@ impl Posts {
                 self.receipt.saturating_record(now.saturating_sub(receipt.due));
             }
         }
-        if !self.arrived(net, receipt.channel, receipt.seq, publisher as u32) {
+        if !self.arrived(net, receipt.channel, receipt.seq, publisher) {
             self.faults.add("doubled receipt", 1, || String::from_utf8_lossy(frame).into_owned());
+        }
+    }
+
+    /// The traffic stops by itself after so many messages.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// How many messages it has sent.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The times from when a message was due until it was heard; they begin anew.
+    pub fn take_delivery(&mut self) -> Result<Times, String> {
+        Ok(std::mem::replace(&mut self.delivery, times()?))
+    }
+
+    /// A message came: a frame, or what begins with one.
+    pub fn polled(&mut self, net: &mut Net, who: usize, frame: &[u8], now: u64) {
+        match self.names.message(frame) {
+            Some(message) => self.message(net, who, message, now),
+            None => self.faults.add("not understood", 1, || String::from_utf8_lossy(frame).into_owned()),
         }
     }
 
@@ -205,10 +239,7 @@ impl Play for Posts {
 
     fn frame(&mut self, net: &mut Net, who: usize, frame: &[u8], now: u64) {
         if is_message(frame) {
-            match self.names.message(frame) {
-                Some(message) => self.message(net, who, message, now),
-                None => self.faults.add("not understood", 1, || String::from_utf8_lossy(frame).into_owned()),
-            }
+            self.polled(net, who, frame, now);
         } else if is_receipt(frame) {
             self.receipt(net, who, frame, now);
         } else if matches!(kind(frame), b"error" | b"closed") {
@@ -239,6 +270,7 @@ impl Traffic for Posts {
             },
             Pace::Each(count) if self.paced == 0 => {
                 for publisher in 0..self.publishers.len() {
+                    let count = u64::from(count).min(self.limit - self.sent);
                     (0..count).for_each(|_| self.publish(net, publisher, now));
                 }
                 self.paced = 1;
