@@ -26,6 +26,9 @@ pub struct Common {
     /// How long to run before that
     #[arg(long, global = true, default_value_t = 2.0)]
     pub warmup: f64,
+    /// How long what is on its way at the end may take to arrive
+    #[arg(long, global = true, default_value_t = 15.0)]
+    pub patience: f64,
     /// Bytes of a message's text (20 at least: it carries when it was due)
     #[arg(long, global = true, default_value_t = 120)]
     pub text: usize,

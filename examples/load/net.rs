@@ -95,8 +95,8 @@ impl Net {
     }
 
     fn connect(&mut self) -> io::Result<TcpStream> {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(self.server), socket2::Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
+        let kind = socket2::Type::STREAM.nonblocking();
+        let socket = socket2::Socket::new(socket2::Domain::for_address(self.server), kind, None)?;
         socket.set_tcp_nodelay(true)?;
         let from = self.opened / PER_ADDRESS;
         if from > 0 && self.server.ip() == Ipv4Addr::LOCALHOST {

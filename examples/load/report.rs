@@ -124,7 +124,8 @@ impl Report {
     }
 
     fn table(&self) {
-        let options: Vec<_> = self.options.iter().map(|(key, value)| format!("{key} {value}")).collect();
+        let given = self.options.iter().filter(|(_, value)| !value.is_null());
+        let options: Vec<_> = given.map(|(key, value)| format!("{key} {value}")).collect();
         println!("{} against {}: {}", self.shape, self.server, options.join(", "));
         for (what, figure) in &self.lines {
             println!("  {what:<32} {figure:>18}");

@@ -8,9 +8,6 @@ use crate::net::{Net, Play};
 use crate::progress::Progress;
 use crate::usage::{Sample, Used};
 
-/// What is on its way has so long to arrive, in seconds.
-const PATIENCE: f64 = 15.0;
-
 /// Traffic that begins, is measured for a while, and stops.
 pub trait Traffic: Play {
     /// Does what is due, and returns when something is due next.
@@ -21,6 +18,34 @@ pub trait Traffic: Play {
     fn stop(&mut self);
     /// Whether nothing is on its way.
     fn is_settled(&self) -> bool;
+}
+
+/// The time that counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Window {
+    since: Option<u64>,
+    until: Option<u64>,
+}
+
+impl Window {
+    /// It begins, or ends.
+    pub fn set(&mut self, on: bool, now: u64) {
+        if on {
+            *self = Self { since: Some(now), until: None };
+        } else {
+            self.until = Some(now);
+        }
+    }
+
+    /// Whether what comes now counts.
+    pub fn is_open(&self) -> bool {
+        self.since.is_some() && self.until.is_none()
+    }
+
+    /// Whether the time of what was due then counts, however late it comes.
+    pub fn has(&self, due: u64) -> bool {
+        self.since.is_some_and(|since| due >= since) && self.until.is_none_or(|until| due < until)
+    }
 }
 
 /// What was measured.
@@ -48,7 +73,7 @@ pub fn run<T: Traffic>(net: &mut Net, traffic: &mut T, common: &Common, pid: Opt
     traffic.measure(false, net.clock.now());
     let after = Sample::take(pid);
     traffic.stop();
-    let settled = settle(net, traffic, &mut events)?;
+    let settled = settle(net, traffic, &mut events, common)?;
     Ok(Measured { after, used: before.until(&after), settled })
 }
 
@@ -72,8 +97,13 @@ pub fn turns<T: Traffic>(
 }
 
 /// Waits until nothing is on its way; false if that takes too long.
-pub fn settle<T: Traffic>(net: &mut Net, traffic: &mut T, events: &mut Events) -> Result<bool, String> {
-    let until = net.clock.now() + micros(PATIENCE);
+pub fn settle<T: Traffic>(
+    net: &mut Net,
+    traffic: &mut T,
+    events: &mut Events,
+    common: &Common,
+) -> Result<bool, String> {
+    let until = net.clock.now() + micros(common.patience);
     while !traffic.is_settled() && net.clock.now() < until {
         let due = traffic.due(net, net.clock.now()).unwrap_or(until);
         let soon = net.clock.now() + 50_000;

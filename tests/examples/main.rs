@@ -11,6 +11,7 @@ mod bot;
 mod embed;
 mod engine;
 mod journal;
+mod load;
 mod program;
 mod terminal;
 mod tty;

@@ -14,7 +14,7 @@ use crate::net::{Net, Play};
 use crate::pollers::Pollers;
 use crate::report::{Report, Times, times};
 use crate::shapes::setting::Setting;
-use crate::stage::{self, Traffic};
+use crate::stage::{self, Traffic, Window};
 use crate::usage::Sample;
 
 /// Channels of one session.
@@ -64,7 +64,7 @@ struct Day {
     done: [u64; 6],
     begun: Option<u64>,
     stopped: bool,
-    since: Option<u64>,
+    window: Window,
     dice: StdRng,
     times: Vec<Times>,
     heard: u64,
@@ -74,7 +74,7 @@ struct Day {
 
 impl Day {
     fn time(&mut self, what: usize, due: u64, now: u64) {
-        if self.since.is_some_and(|since| due >= since) {
+        if self.window.has(due) {
             self.times[what].saturating_record(now.saturating_sub(due));
         }
     }
@@ -162,7 +162,7 @@ impl Day {
         track.hear(message.seq, || format!("session {who}"), &mut self.faults);
         let head = &mut self.heads[message.channel as usize];
         *head = message.seq.max(*head);
-        self.heard += u64::from(self.since.is_some());
+        self.heard += u64::from(self.window.is_open());
         self.time(if polled { DELIVERY + 1 } else { DELIVERY }, message.due, now);
     }
 
@@ -246,7 +246,7 @@ impl Traffic for Day {
     }
 
     fn measure(&mut self, on: bool, now: u64) {
-        self.since = on.then_some(now);
+        self.window.set(on, now);
     }
 
     fn stop(&mut self) {
@@ -314,7 +314,7 @@ pub fn run(common: &Common, mixed: &Mixed) -> Result<Report, String> {
         done: [0; 6],
         begun: None,
         stopped: false,
-        since: None,
+        window: Window::default(),
         dice,
         times: KINDS.iter().map(|_| times()).collect::<Result<_, _>>()?,
         heard: 0,

@@ -7,7 +7,7 @@ use crate::floor::scan::kind;
 use crate::frames::{Message, Names, Writer, is_message, is_receipt, put};
 use crate::net::{Net, Play};
 use crate::report::{Times, times};
-use crate::stage::Traffic;
+use crate::stage::{Traffic, Window};
 
 /// How publishers take turns.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +58,7 @@ pub struct Posts {
     sent: u64,
     limit: u64,
     stopped: bool,
-    /// Since when it counts.
-    since: Option<u64>,
+    window: Window,
     /// Messages heard while it counted.
     pub heard: u64,
     /// Receipts that came while it counted.
@@ -102,7 +101,7 @@ impl Posts {
             in_flight: 0,
             sent: 0,
             stopped: false,
-            since: None,
+            window: Window::default(),
             heard: 0,
             receipts: 0,
             delivery,
@@ -170,11 +169,9 @@ impl Posts {
             }
             _ => self.faults.add("misdelivered", 1, || format!("session {who} heard channel {channel}")),
         }
-        if let Some(since) = self.since {
-            self.heard += 1;
-            if due >= since {
-                self.delivery.saturating_record(now.saturating_sub(due));
-            }
+        self.heard += u64::from(self.window.is_open());
+        if self.window.has(due) {
+            self.delivery.saturating_record(now.saturating_sub(due));
         }
         self.arrived(net, channel, seq, publisher);
     }
@@ -185,11 +182,9 @@ impl Posts {
         let (Some(receipt), Some(publisher)) = (found, publisher) else {
             return self.faults.add("odd receipt", 1, || String::from_utf8_lossy(frame).into_owned());
         };
-        if let Some(since) = self.since {
-            self.receipts += 1;
-            if receipt.due >= since {
-                self.receipt.saturating_record(now.saturating_sub(receipt.due));
-            }
+        self.receipts += u64::from(self.window.is_open());
+        if self.window.has(receipt.due) {
+            self.receipt.saturating_record(now.saturating_sub(receipt.due));
         }
         if !self.arrived(net, receipt.channel, receipt.seq, publisher) {
             self.faults.add("doubled receipt", 1, || String::from_utf8_lossy(frame).into_owned());
@@ -288,7 +283,7 @@ impl Traffic for Posts {
     }
 
     fn measure(&mut self, on: bool, now: u64) {
-        self.since = on.then_some(now);
+        self.window.set(on, now);
     }
 
     fn stop(&mut self) {

@@ -77,8 +77,8 @@ fn quiet(setting: &Setting, common: &Common, count: u32, channels: u32) -> Resul
     Posts::new(setting.names.clone(), writer, publishers, hears, channels, 1, Pace::Rate(f64::from(count)))
 }
 
-/// Lets traffic run for a while that does not count, and then for one that does. Returns the quiet ones' times.
-fn measure<L: Traffic>(net: &mut Net, pair: &mut Pair<L>, common: &Common) -> Result<Times, String> {
+/// Lets traffic run for a while that does not count, and then for one that does.
+fn measure<L: Traffic>(net: &mut Net, pair: &mut Pair<L>, common: &Common) -> Result<(), String> {
     let mut events = Events::with_capacity(4096);
     let begin = net.clock.now();
     let (warm, all) = (micros(common.warmup), micros(common.warmup + common.seconds));
@@ -87,7 +87,7 @@ fn measure<L: Traffic>(net: &mut Net, pair: &mut Pair<L>, common: &Common) -> Re
     pair.measure(true, net.clock.now());
     turns(net, pair, &mut events, begin + all, |now| progress.at(now - begin, "measuring"))?;
     pair.measure(false, net.clock.now());
-    pair.quiet.take_delivery()
+    Ok(())
 }
 
 /// What the quiet ones noticed.
@@ -114,15 +114,17 @@ pub fn flood(common: &Common, flood: &Flood) -> Result<Report, String> {
     let all = (0..publishers).map(publisher).collect();
     let loud = Posts::new(names, writer, all, hears, count + 1, 1, Pace::Each(inflight))?;
     let mut pair = Pair { border: count as usize, quiet: calm, loud, loud_runs: false };
-    let alone = measure(&mut net, &mut pair, common)?;
+    measure(&mut net, &mut pair, common)?;
+    let alone = pair.quiet.take_delivery()?;
     pair.loud_runs = true;
     let before = Sample::take(server.pid);
-    let beside = measure(&mut net, &mut pair, common)?;
+    measure(&mut net, &mut pair, common)?;
     let after = Sample::take(server.pid);
     let used = before.until(&after);
     pair.stop();
-    let settled = settle(&mut net, &mut pair, &mut Events::with_capacity(4096))?;
+    let settled = settle(&mut net, &mut pair, &mut Events::with_capacity(4096), common)?;
     pair.quiet.end(settled);
+    let beside = pair.quiet.take_delivery()?;
     pair.loud.end(settled);
     let options = json!({
         "publishers": publishers, "quiet": count, "inflight": inflight, "text": common.text, "seconds": common.seconds,
@@ -219,7 +221,8 @@ pub fn replay(common: &Common, replay: &Replay) -> Result<Report, String> {
     let fill_rate = messages as f64 * 1e6 / (net.clock.now() - begun) as f64;
     let reader = Reader { names, join, track: Track::from(1), head: messages, faults: Faults::default() };
     let mut pair = Pair { border: filler, quiet: calm, loud: reader, loud_runs: false };
-    let alone = measure(&mut net, &mut pair, common)?;
+    measure(&mut net, &mut pair, common)?;
+    let alone = pair.quiet.take_delivery()?;
     let before = Sample::take(server.pid);
     let who = net.open().map_err(|why| format!("no connection: {why}"))?;
     let begun = net.clock.now();
@@ -244,11 +247,11 @@ pub fn replay(common: &Common, replay: &Replay) -> Result<Report, String> {
     }
     let took = (net.clock.now() - begun) as f64 / 1e6;
     pair.measure(false, net.clock.now());
-    let beside = pair.quiet.take_delivery()?;
     let after = Sample::take(server.pid);
     pair.stop();
-    let settled = settle(&mut net, &mut pair, &mut events)?;
+    let settled = settle(&mut net, &mut pair, &mut events, common)?;
     pair.quiet.end(settled);
+    let beside = pair.quiet.take_delivery()?;
     pair.loud.track.end(messages, || "the reader".to_owned(), &mut pair.loud.faults);
     let options = json!({
         "messages": messages, "quiet": count, "text": common.text, "seconds": common.seconds, "warmup": common.warmup,
