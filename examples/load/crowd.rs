@@ -32,6 +32,8 @@ pub struct Session {
     pub joined: Vec<Joined>,
     /// The epoch of the channel that it joined last.
     pub epoch: String,
+    left: usize,
+    is_in: bool,
 }
 
 /// What a session does when it comes in.
@@ -95,7 +97,7 @@ impl Play for Crowd<'_> {
         let Some(place) = who.checked_sub(self.first) else { return };
         let (seat, session) = (&self.seats[place], &mut self.sessions[place]);
         let text = |name: &[u8]| String::from_utf8_lossy(string(frame, name).unwrap_or_default()).into_owned();
-        let left = match kind(frame) {
+        match kind(frame) {
             b"welcome" => {
                 session.token = text(br#""token":""#);
                 for channel in &seat.join {
@@ -109,7 +111,6 @@ impl Play for Crowd<'_> {
                         put(net.out(who), leave.as_bytes());
                     }
                 }
-                false
             }
             b"joined" => {
                 // The answers about several channels come in any order.
@@ -119,20 +120,16 @@ impl Play for Crowd<'_> {
                 let first = number(frame, br#""next":"#).unwrap_or(1);
                 session.epoch = text(br#""epoch":""#);
                 session.joined.push(Joined { channel, epoch: session.epoch.clone(), next: first });
-                !seat.leave
             }
-            b"left" => {
-                session.joined.pop();
-                true
-            }
+            b"left" => session.left += 1,
             b"error" => {
                 self.failed = Some(format!("a session cannot come in: {}", String::from_utf8_lossy(frame)));
-                false
             }
             _ => return,
         };
-        let all = if seat.leave { session.joined.is_empty() } else { session.joined.len() == seat.join.len() };
-        if all && (left || seat.join.is_empty()) {
+        let left = if seat.leave { seat.join.len() } else { 0 };
+        let all = session.joined.len() == seat.join.len() && session.left == left;
+        if all && !std::mem::replace(&mut session.is_in, true) {
             self.done += 1;
         }
     }
