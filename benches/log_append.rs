@@ -82,7 +82,8 @@ impl Site {
     fn new(store: &Store, channels: usize) -> Self {
         let log = store.log();
         let name = |n: usize| ChannelName::stored(&format!("bench-{n}")).expect("a name");
-        let heads = (0..channels).map(|n| (name(n), conformance::create(&*log, &name(n)).expect("a channel"))).collect();
+        let heads =
+            (0..channels).map(|n| (name(n), conformance::create(&*log, &name(n)).expect("a channel"))).collect();
         let (tell, told) = mpsc::channel();
         Self { log, heads, tell, told }
     }
@@ -133,6 +134,30 @@ fn append_cpu(bench: &mut Criterion<Cpu>) {
     append(bench, "append cpu");
 }
 
+/// What a reader waits for: where a channel ends, and its newest messages; of one that was written just now, and of one
+/// that has left the journal.
+fn reads(bench: &mut Criterion) {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(&config(home.path()), &Probes::default()).expect("a new store opens");
+    let mut old = Site::new(&store, 64);
+    for _ in 0..300 {
+        old.append(old.batches(1));
+    }
+    let log = store.log();
+    let new = ChannelName::stored("new").expect("a name");
+    let mut head = conformance::create(&*log, &new).expect("a channel");
+    for seq in 1..=300 {
+        let batch = conformance::batch(seq, seq, &"words ".repeat(20));
+        head = conformance::append(&*log, &new, &head, batch).expect("it is taken");
+    }
+    let mut group = bench.benchmark_group("reads");
+    for (what, name) in [("old", &old.heads[7].0), ("new", &new)] {
+        group.bench_function(format!("head, {what}"), |bench| bench.iter(|| log.head(black_box(name))));
+        group.bench_function(format!("tail of 50, {what}"), |bench| bench.iter(|| log.tail(black_box(name), 50)));
+    }
+    group.finish();
+}
+
 /// The same 32 records of 250 bytes in one row, and in one each.
 fn rows(bench: &mut Criterion) {
     let mut group = bench.benchmark_group("rows");
@@ -167,6 +192,6 @@ fn rows(bench: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(times, append_time, rows);
+criterion_group!(times, append_time, reads, rows);
 criterion_group!(name = cpu; config = Criterion::default().with_measurement(Cpu(WallTime)); targets = append_cpu);
 criterion_main!(times, cpu);

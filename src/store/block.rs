@@ -8,9 +8,10 @@ use bytes::{Bytes, BytesMut};
 use super::Hash;
 use super::keys::{self, ChannelId};
 use super::record::{self, Record};
+use super::rows::EngineError;
 use super::rows::MAX_VALUE;
 use super::seal::{self, Bad};
-use crate::model::{Message, Seq};
+use crate::model::{Hour, Message, Seq};
 
 /// A block is cut before the message that would make it longer than this, in bytes; one message may be longer.
 pub(super) const CUT: usize = 8 * 1024;
@@ -34,13 +35,15 @@ pub(super) fn cut(channel: ChannelId, batch: &[Message], mut before: Hash) -> (V
     while let Some((first, more)) = rest.split_first() {
         let mut size = record::length(first);
         let joined = more.iter().take_while(|next| {
-            size += record::length(next);
-            size <= CUT && next.at.hour() == first.at.hour()
+            let longer = size + record::length(next);
+            let fits = longer <= CUT && next.at.hour() == first.at.hour();
+            size = if fits { longer } else { size };
+            fits
         });
         let (block, left) = rest.split_at(1 + joined.count());
         rest = left;
         let key = keys::block(channel, block.last().map_or(first.seq, |last| last.seq));
-        let value = seal::seal(&key, |out| {
+        let value = seal::seal_long(&key, size, |out| {
             for message in block {
                 before = record::write(out, message, before);
             }
@@ -72,6 +75,96 @@ pub(super) fn rewrite(key: &[u8], records: &[Record<'_>], first: Seq, erased: Op
             if erased == Some(record.seq) { record.erase(out) } else { record.copy(out) }
         }
     })
+}
+
+/// A row as an engine keeps it; `None` removes it.
+type Kept = (Bytes, Option<Bytes>);
+
+/// Blocks that follow each other, to be one.
+struct Run {
+    channel: ChannelId,
+    hour: Hour,
+    first: Seq,
+    last: Seq,
+    /// The last one's key.
+    key: Bytes,
+    values: Vec<Bytes>,
+    /// What the values hold, in bytes.
+    length: usize,
+}
+
+impl Run {
+    /// The run of one block; `None` if it is not whole.
+    fn new(key: &Bytes, value: &Bytes) -> Option<Self> {
+        let (channel, last) = keys::of_block(key)?;
+        let records = open(key, value).ok()?;
+        let first = records.first()?;
+        let (hour, first) = (first.at.hour(), first.seq);
+        let length = value.len() - seal::OVERHEAD;
+        Some(Self { channel, hour, first, last, key: key.clone(), values: vec![value.clone()], length })
+    }
+
+    /// Takes in `next`, or gives it back.
+    fn take(&mut self, next: Self) -> Option<Self> {
+        let follows = (self.channel, self.hour, self.last + 1) == (next.channel, next.hour, next.first);
+        if !follows || self.length + next.length > CUT {
+            return Some(next);
+        }
+        self.last = next.last;
+        self.key = next.key;
+        self.length += next.length;
+        self.values.extend(next.values);
+        None
+    }
+
+    fn row(self) -> Kept {
+        if let [alone] = &self.values[..] {
+            return (self.key, Some(alone.clone()));
+        }
+        let value = seal::seal_long(&self.key, self.length, |out| {
+            for value in &self.values {
+                out.extend_from_slice(&value[seal::OVERHEAD..]);
+            }
+        });
+        (self.key, Some(value))
+    }
+}
+
+/// Joins the blocks among `rows`, which are in order, as [`cut`] would have if they had come together. Only blocks behind
+/// the `newest` that is kept elsewhere are joined: no row of theirs is there.
+pub(super) fn join(
+    rows: Vec<Kept>,
+    mut newest: impl FnMut(ChannelId) -> Result<Option<Seq>, EngineError>,
+) -> Result<Vec<Kept>, EngineError> {
+    let mut joined = Vec::new();
+    let mut run: Option<Run> = None;
+    let mut kept: Option<(ChannelId, Option<Seq>)> = None;
+    for (key, value) in rows {
+        let block = match (keys::of_block(&key), &value) {
+            (Some((channel, last)), Some(value)) => {
+                let kept = match kept {
+                    Some((of, newest)) if of == channel => newest,
+                    _ => kept.insert((channel, newest(channel)?)).1,
+                };
+                if kept.is_none_or(|kept| kept < last) { Run::new(&key, value) } else { None }
+            }
+            _ => None,
+        };
+        let Some(block) = block else {
+            joined.extend(run.take().map(Run::row));
+            joined.push((key, value));
+            continue;
+        };
+        let next = match &mut run {
+            Some(run) => run.take(block),
+            None => Some(block),
+        };
+        if let Some(next) = next {
+            joined.extend(run.replace(next).map(Run::row));
+        }
+    }
+    joined.extend(run.map(Run::row));
+    Ok(joined)
 }
 
 #[cfg(test)]
@@ -109,6 +202,39 @@ mod tests {
                 let joined = pair[0].value.len() - seal::OVERHEAD + record::length(&right[0].message().unwrap());
                 prop_assert!(joined > CUT || left[0].at.hour() != right[0].at.hour());
             }
+        }
+
+        #[test]
+        fn what_was_appended_bit_by_bit_is_joined_into_what_one_append_would_have_made(
+            batch in any_batch(40), parts in prop::collection::vec(1..6_usize, 40), kept in 0..50_u64,
+        ) {
+            let (mut rows, mut left, mut before) = (Vec::new(), &batch[..], record::ROOT);
+            for part in parts {
+                let (now, later) = left.split_at(part.min(left.len()));
+                let (cut, hash) = cut(3, now, before);
+                rows.extend(cut.into_iter().map(|row| (Bytes::from(row.key), Some(row.value))));
+                (left, before) = (later, hash);
+            }
+            let other = (Bytes::from(keys::channel("c")), None);
+            rows.push(other.clone());
+            let behind = |key: &Bytes| keys::last(key).unwrap() > kept;
+            let (old, new): (Vec<_>, Vec<_>) = rows[..rows.len() - 1].iter().cloned().partition(|(key, _)| !behind(key));
+            let joined = join(rows, |_| Ok(Some(kept))).unwrap();
+            prop_assert_eq!(joined.last(), Some(&other));
+            let (kept, joined) = joined[..joined.len() - 1].split_at(old.len());
+            prop_assert_eq!(kept, &old[..]);
+            let read = |rows: &[Kept]| {
+                let open = |(key, value): &Kept| open(key, value.as_ref().unwrap()).unwrap().iter().map(|r| r.message().unwrap()).collect::<Vec<_>>();
+                rows.iter().map(open).collect::<Vec<_>>()
+            };
+            let (apart, together) = (read(&new), read(joined));
+            prop_assert_eq!(apart.concat(), together.concat());
+            for pair in together.windows(2) {
+                let length = |messages: &[Message]| messages.iter().map(record::length).sum::<usize>();
+                let first = &apart.iter().find(|block| block[0] == pair[1][0]).unwrap();
+                prop_assert!(length(&pair[0]) + length(first) > CUT || pair[0][0].at.hour() != pair[1][0].at.hour());
+            }
+            prop_assert!(together.iter().all(|block| block.iter().all(|m| m.at.hour() == block[0].at.hour())));
         }
 
         #[test]

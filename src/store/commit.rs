@@ -192,12 +192,10 @@ impl<'a> Commit<'a> {
             return Err(AppendError::Full);
         }
         let mut entry = self.present(name)?;
-        let head = entry.show(self.generation);
-        let same = (&head.epoch, head.seq, head.hash, head.token) == (&after.epoch, after.seq, after.hash, after.token);
-        if !same || !continues(entry.head, batch) {
-            return Err(AppendError::Conflict(head));
+        if !entry.ends_at(after, self.generation) || !continues(entry.head, batch) {
+            return Err(AppendError::Conflict(entry.show(self.generation)));
         }
-        let Some(last) = batch.last() else { return Ok(head) };
+        let Some(last) = batch.last() else { return Ok(entry.show_in(after.epoch.clone())) };
         if last.seq > MAX_SEQ {
             return Err(AppendError::Unavailable("the channel has no places left".into()));
         }
@@ -221,7 +219,7 @@ impl<'a> Commit<'a> {
         entry.head = Mark { seq: last.seq, at: last.at, hash };
         self.messages += batch.len();
         self.set_entry(name, entry);
-        Ok(entry.show(self.generation))
+        Ok(entry.show_in(after.epoch.clone()))
     }
 
     fn delete(&mut self, name: &ChannelName) -> Result<(), AppendError> {

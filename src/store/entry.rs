@@ -57,8 +57,27 @@ impl Entry {
 
     /// As the rest of the server sees it.
     pub(super) fn show(&self, generation: u64) -> Head {
+        self.show_in(Epoch(Arc::from(&*self.epoch(generation))))
+    }
+
+    fn epoch(&self, generation: u64) -> String {
+        let mut text = String::with_capacity(32);
+        base36(&mut text, generation);
+        text.push('-');
+        base36(&mut text, self.birth);
+        text
+    }
+
+    /// Whether `head` is what [`show`](Self::show) would give.
+    pub(super) fn ends_at(&self, head: &Head, generation: u64) -> bool {
+        let own = (self.head.seq, self.head.hash, self.id);
+        own == (head.seq, head.hash, head.token) && *head.epoch.0 == *self.epoch(generation)
+    }
+
+    /// As [`show`](Self::show), for one who knows the epoch.
+    pub(super) fn show_in(&self, epoch: Epoch) -> Head {
         Head {
-            epoch: Epoch(Arc::from(format!("{}-{}", base36(generation), base36(self.birth)))),
+            epoch,
             seq: self.head.seq,
             first: self.anchor.seq + 1,
             at: self.head.at,
@@ -134,16 +153,12 @@ fn newest(key: &[u8], value: &[u8]) -> Result<Mark, Bad> {
     Ok(Mark { seq: last.seq, at: last.at, hash: last.link() })
 }
 
-fn base36(mut number: u64) -> String {
+fn base36(text: &mut String, number: u64) {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let mut text = Vec::new();
-    loop {
-        text.push(char::from(DIGITS[(number % 36) as usize]));
-        number /= 36;
-        if number == 0 {
-            return text.into_iter().rev().collect();
-        }
+    if number >= 36 {
+        base36(text, number / 36);
     }
+    text.push(char::from(DIGITS[(number % 36) as usize]));
 }
 
 /// The writer's own knowledge of channels, bounded: the half that was not asked for goes first.

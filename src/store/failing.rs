@@ -203,6 +203,13 @@ impl Rows for Failing {
         Ok(())
     }
 
+    fn settle(&self) -> Result<(), EngineError> {
+        let state = self.trouble.0.0.lock();
+        state.whole()?;
+        // What a crash may still take away stays as it is.
+        if state.undo.is_empty() { self.below.settle() } else { Ok(()) }
+    }
+
     fn reopen(&self) -> Result<(), EngineError> {
         let mut state = self.trouble.0.0.lock();
         if state.strikes(Fault::Reopen) {

@@ -108,6 +108,12 @@ pub(super) fn last(key: &[u8]) -> Option<Seq> {
     Some(Seq::from_be_bytes(key.get(9..17)?.try_into().ok()?))
 }
 
+/// The channel and the last place in a key of [`block`]; `None` for any other.
+pub(super) fn of_block(key: &[u8]) -> Option<(ChannelId, Seq)> {
+    let block = key.len() == 17 && key[0] == MESSAGE;
+    if block { number(key).zip(last(key)) } else { None }
+}
+
 fn following(tag: u8, prefix: &str, after: Option<&str>) -> Range<Vec<u8>> {
     let mut start = named(tag, prefix);
     // The first key above every one that begins with `start`: its last byte that can grow, grown. A tag always can.
@@ -162,6 +168,10 @@ mod tests {
     fn what_a_key_is_made_of_is_read_back() {
         assert_eq!((number(&block(5, 9)), last(&block(5, 9))), (Some(5), Some(9)));
         assert_eq!(name(&channel("general")), Some("general"));
+        assert_eq!(
+            (of_block(&block(5, 9)), of_block(&channel("sixteen-bytes-xx")), of_block(&[])),
+            (Some((5, 9)), None, None)
+        );
         assert_eq!((number(&[1, 2]), last(&[]), name(&[3, 0xff])), (None, None, None));
     }
 }

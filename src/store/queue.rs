@@ -10,7 +10,6 @@ use parking_lot::{Condvar, Mutex};
 use super::reply::Reply;
 use super::{AppendError, Head, MetaOp, WriteError};
 use crate::clock;
-use crate::model::maps::HashSet;
 use crate::model::{ChannelName, Message, Seq};
 
 /// Messages of one commit, at most; one append may be larger.
@@ -196,17 +195,16 @@ impl Queue {
 
 impl State {
     fn drain(&mut self) -> Vec<Waiting> {
-        let mut taken = Vec::new();
-        let mut touched: HashSet<ChannelName> = HashSet::default();
+        let mut taken: Vec<Waiting> = Vec::new();
         let mut messages = 0;
         while let Some(next) = self.waiting.front() {
             let size = next.op.messages();
             let channel = next.op.channel();
-            let apart = next.op.reads_back() && channel.is_some_and(|name| touched.contains(name));
+            let shares = |taken: &Waiting| channel.is_some() && taken.op.channel() == channel;
+            let apart = next.op.reads_back() && taken.iter().any(shares);
             if !taken.is_empty() && (apart || taken.len() >= COMMIT_OPS || messages + size > COMMIT_MESSAGES) {
                 break;
             }
-            touched.extend(channel.cloned());
             messages += size;
             let Some(next) = self.waiting.pop_front() else { break };
             self.metas -= usize::from(matches!(next.op, Op::Meta(..)));

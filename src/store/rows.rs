@@ -62,6 +62,13 @@ pub trait Rows: Send + Sync + 'static {
     /// Returns when everything applied before is on disk.
     fn sync(&self) -> Result<(), EngineError>;
 
+    /// A moment to put in order what it keeps, given by the writer between two commits: everything applied is synced and
+    /// shown, and nobody has read what he is about to write over. Blocks of messages that follow each other may be
+    /// joined into longer ones; otherwise the rows stay as they are. Mostly there is nothing to do.
+    fn settle(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Drops whatever handle there is and opens again, so that reads give what is on disk. The way back after any
     /// error, and after [`close`](Self::close).
     fn reopen(&self) -> Result<(), EngineError>;

@@ -34,7 +34,12 @@ fn checksum(key: &[u8], rest: &[u8]) -> u32 {
 
 /// Closes what `content` writes into the value of `key`.
 pub(super) fn seal(key: &[u8], content: impl FnOnce(&mut BytesMut)) -> Bytes {
-    let mut value = BytesMut::with_capacity(128);
+    seal_long(key, 123, content)
+}
+
+/// The same for a content of about `length` bytes.
+pub(super) fn seal_long(key: &[u8], length: usize, content: impl FnOnce(&mut BytesMut)) -> Bytes {
+    let mut value = BytesMut::with_capacity(OVERHEAD + length);
     value.put_u32(0);
     value.put_u8(VERSION);
     content(&mut value);

@@ -50,7 +50,8 @@ impl Stepped {
             }
             return;
         }
-        let done = self.writer.guarded(waiting).and_then(|()| self.writer.sync_if_due());
+        let done =
+            self.writer.guarded(waiting).and_then(|()| self.writer.sync_if_due()).and_then(|()| self.writer.settle());
         if let Err(error) = done {
             self.fail(&error);
         }

@@ -115,7 +115,7 @@ impl Writer {
                 Next::End(Ending::Clean) => break life::end(&*self.core.view.rows),
                 Next::End(Ending::Now) => break Err(EngineError::Closed),
             };
-            if let Err(error) = done.and_then(|()| self.sync_if_due())
+            if let Err(error) = done.and_then(|()| self.sync_if_due()).and_then(|()| self.settle())
                 && !self.recover(&error)
             {
                 break Err(error);
@@ -200,6 +200,11 @@ impl Writer {
             self.core.sync()?;
         }
         Ok(())
+    }
+
+    /// Lets the engine put its rows in order, now that nothing is under way.
+    fn settle(&mut self) -> Result<(), EngineError> {
+        if self.sync_due.is_none() { self.core.view.rows.settle() } else { Ok(()) }
     }
 
     /// What is known of the rows is not true any more.

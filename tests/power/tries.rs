@@ -160,7 +160,7 @@ impl<'a> Play<'a> {
             let news = self.disk.play(self.done, self.steps[self.done]);
             let kept = match news {
                 News::Mark(line) => self.truth.mark(self.done, &mark(line)),
-                News::Synced(node, begun) if Some(node) == self.disk.node("data/sled/db") => {
+                News::Synced(node, begun) if Some(node) == self.disk.node("data/journal") => {
                     self.truth.synced(begun);
                     Ok(())
                 }

@@ -1,7 +1,7 @@
 //! The data directory: who may enter it, who has it, and which format it says it has.
 //!
-//! `parlor.lock` is held by the process that has it open; `format` holds one number, written when the store under
-//! `sled/` was first complete, and read before sled touches anything.
+//! `parlor.lock` is held by the process that has it open; `format` holds one number, written when the store was first
+//! complete, and read before anything else is touched.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -9,9 +9,23 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::super::OpenError;
+use super::journal::Journal;
 
 /// The format that this build writes, and the newest that it reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The one before, without a journal.
+const NO_JOURNAL: u32 = 1;
+
+/// What is in a data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing, or a store that was never complete.
+    Nothing,
+    /// A store of the format before: it lacks the journal.
+    Older,
+    /// A store.
+    Store,
+}
 
 /// `None` for what is not there.
 fn gone<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
@@ -42,6 +56,11 @@ impl Dir {
         self.tree().join("db")
     }
 
+    /// What sled does not hold yet.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
     fn shown(&self) -> String {
         self.path.display().to_string()
     }
@@ -50,8 +69,8 @@ impl Dir {
         OpenError::Io { path: self.shown(), why: error.to_string() }
     }
 
-    /// Makes the directory if need be, takes it, and tells whether it holds a store already.
-    pub(super) fn lock(&mut self) -> Result<bool, OpenError> {
+    /// Makes the directory if need be, takes it, and tells what it holds.
+    pub(super) fn lock(&mut self) -> Result<Found, OpenError> {
         if self.lock.is_none() {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(|error| self.io(&error))?;
             let file = OpenOptions::new()
@@ -67,7 +86,7 @@ impl Dir {
             })?;
             self.lock = Some(file);
         }
-        self.known()
+        self.found()
     }
 
     /// Lets others have it.
@@ -75,25 +94,30 @@ impl Dir {
         self.lock = None;
     }
 
-    fn known(&self) -> Result<bool, OpenError> {
+    fn found(&self) -> Result<Found, OpenError> {
         let text = match fs::read(self.path.join("format")) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(error) => return Err(self.io(&error)),
         };
         let damaged = |why: String| OpenError::Damaged { path: self.shown(), why };
         match text.parse::<u32>() {
             Ok(found) if found > FORMAT => Err(OpenError::Newer { path: self.shown(), found, known: FORMAT }),
-            Ok(1..=FORMAT) if !self.data().exists() => Err(damaged("sled/db is missing".into())),
-            Ok(1..=FORMAT) => Ok(true),
+            Ok(NO_JOURNAL..=FORMAT) if !self.data().exists() => Err(damaged("sled/db is missing".into())),
+            Ok(NO_JOURNAL) => Ok(Found::Older),
+            Ok(FORMAT) if !self.journal().exists() => Err(damaged("its journal is missing".into())),
+            Ok(FORMAT) => Ok(Found::Store),
             _ => Err(damaged(format!("expected a number in its file \"format\", found {text:?}"))),
         }
     }
 
-    /// Makes ready what a loss of power may have left, before sled looks at it.
-    pub(super) fn prepare(&self, known: bool) -> io::Result<()> {
+    /// Makes ready what a loss of power may have left, before it is opened.
+    pub(super) fn prepare(&self, found: Found) -> io::Result<()> {
         let tree = self.tree();
-        if !known {
+        if found != Found::Store {
+            Journal::make(&self.journal())?;
+        }
+        if found == Found::Nothing {
             // sled writes it anew; it refuses one of which only the length reached the disk.
             gone(fs::remove_file(tree.join("conf")))?;
         }
@@ -136,11 +160,11 @@ impl Dir {
         write().map_err(|error| self.io(&error))
     }
 
-    /// Has the system forget its copies of the data file, so that what is read next comes from the disk: after a
-    /// failed fsync they may be newer than what is there, and marked as written.
+    /// Has the system forget its copies of the data, so that what is read next comes from the disk: after a failed
+    /// fsync they may be newer than what is there, and marked as written.
     pub(super) fn forget_pages(&self) {
         #[cfg(target_os = "linux")]
-        if let Ok(file) = File::open(self.data()) {
+        for file in [self.data(), self.journal()].into_iter().filter_map(|path| File::open(path).ok()) {
             let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
         }
     }

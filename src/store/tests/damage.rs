@@ -35,13 +35,43 @@ fn a_later_format_is_refused_before_anything_is_touched() {
     fs::write(home.path().join("format"), "7\n").unwrap();
     let before = fs::metadata(home.path().join("sled/db")).unwrap().modified().unwrap();
     let error = on_disk(home.path()).err().unwrap();
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 2, .. }), "{error}");
     assert_eq!(fs::metadata(home.path().join("sled/db")).unwrap().modified().unwrap(), before);
     for nonsense in ["", "one", "0", "-1"] {
         fs::write(home.path().join("format"), nonsense).unwrap();
         let error = on_disk(home.path()).err().unwrap();
         assert!(matches!(error, OpenError::Damaged { .. }), "{nonsense}: {error}");
     }
+}
+
+#[test]
+fn a_store_of_the_format_before_is_taken_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    filled(home.path());
+    // Opening empties the journal.
+    drop(SledRows::open(home.path(), 1 << 20).unwrap());
+    fs::remove_file(home.path().join("journal")).unwrap();
+    let error = on_disk(home.path()).err().unwrap();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    fs::write(home.path().join("format"), "1\n").unwrap();
+    for _ in 0..2 {
+        let store = on_disk(home.path()).unwrap();
+        (0..20).for_each(|n| assert_eq!(store.verify(&channel(&format!("c{n}"))).unwrap().seq, 30));
+        store.close().unwrap();
+        assert_eq!(fs::read(home.path().join("format")).unwrap(), b"2\n");
+    }
+}
+
+#[test]
+fn a_journal_that_was_scratched_is_damage() {
+    let home = tempfile::tempdir().unwrap();
+    filled(home.path());
+    let path = home.path().join("journal");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = on_disk(home.path()).err().unwrap();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }
 
 #[test]

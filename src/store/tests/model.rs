@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::conformance::{append, create, wait};
-use super::super::{AppendError, Head, MemoryRows, ReadError, Rows, Store};
+use super::super::{AppendError, Head, MemoryRows, ReadError, Rows, SledRows, Store};
 use super::support::{any_batch, channel, open};
 use crate::model::{Message, Wall};
 
@@ -70,8 +70,7 @@ fn check(store: &Store, name: usize, naive: Option<&Naive>) {
     }
 }
 
-fn live(steps: Vec<Step>) {
-    let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
+fn live(rows: Arc<dyn Rows>, steps: Vec<Step>) {
     let mut store = open(&rows);
     let mut model: [Option<Naive>; 3] = [None, None, None];
     let names = ["a", "b", "c"].map(channel);
@@ -135,6 +134,18 @@ proptest! {
 
     #[test]
     fn a_store_does_what_a_list_per_channel_does(steps in prop::collection::vec(any_step(), 1..30)) {
-        live(steps);
+        live(Arc::new(MemoryRows::default()), steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn so_does_one_on_disk_whatever_has_left_the_journal(
+        steps in prop::collection::vec(any_step(), 10..30), settled in 0..9000_usize,
+    ) {
+        let home = tempfile::tempdir().unwrap();
+        live(Arc::new(SledRows::open(home.path(), 8 << 20).unwrap().settled_at(settled)), steps);
     }
 }

@@ -1,10 +1,11 @@
 //! The conformance suite on every engine that there is.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::super::conformance::{append, batch, create, wait};
-use super::super::{Failing, MemoryRows, Rows, SledRows, conformance};
+use super::super::{Failing, MemoryRows, Rows, SledRows, conformance, keys};
 use super::support::{channel, open};
 
 #[test]
@@ -37,9 +38,43 @@ fn the_failing_shim_conforms_while_nothing_is_armed() {
 }
 
 #[test]
-fn readers_beside_appends_and_trims_never_see_a_hole() {
+fn blocks_that_were_appended_one_by_one_are_joined_when_they_leave_the_journal() {
     let home = tempfile::tempdir().unwrap();
-    let rows: Arc<dyn Rows> = Arc::new(SledRows::open(home.path(), 8 << 20).unwrap());
+    let rows: Arc<dyn Rows> = Arc::new(SledRows::open(home.path(), 8 << 20).unwrap().settled_at(20_000));
+    let store = open(&rows);
+    let (log, name) = (store.log(), channel("c"));
+    let mut head = create(&*log, &name).unwrap();
+    for seq in 1..=400 {
+        head = append(&*log, &name, &head, batch(seq, seq, "words")).unwrap();
+    }
+    let mut blocks = 0;
+    let range = keys::blocks(1, 0);
+    rows.scan(&range.start..&range.end, false, &mut |_, _| {
+        blocks += 1;
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(blocks < 200, "{blocks} blocks");
+    assert_eq!(store.verify(&name).unwrap(), head);
+    assert_eq!(log.tail(&name, 400).unwrap(), batch(1, 400, "words"));
+    // One that was joined is rewritten as a whole.
+    wait(|done| log.redact(&name, 5, done)).unwrap();
+    wait(|done| log.trim(&name, 4, done)).unwrap();
+    let left = log.range(&name, 1, 6, 9, usize::MAX).unwrap();
+    assert_eq!(left.iter().map(|m| (m.seq, &*m.body == "{}")).collect::<Vec<_>>(), [(4, false), (5, true), (6, false)]);
+}
+
+#[test]
+fn readers_beside_appends_and_trims_never_see_a_hole() {
+    // In the journal, in sled, and on the way from one to the other.
+    for settled in [usize::MAX, 0, 3000] {
+        no_hole(settled);
+    }
+}
+
+fn no_hole(settled: usize) {
+    let home = tempfile::tempdir().unwrap();
+    let rows: Arc<dyn Rows> = Arc::new(SledRows::open(home.path(), 8 << 20).unwrap().settled_at(settled));
     let store = open(&rows);
     let (log, name) = (store.log(), channel("c"));
     let mut head = create(&*log, &name).unwrap();
