@@ -131,13 +131,12 @@ impl House {
     fn take(&self, number: usize) {
         let door = &self.doors[number];
         loop {
-            let (frames, more) = {
+            let more = {
                 let mut cell = door.cell().borrow_mut();
-                let frames = cell.outbox.take(CHUNK, clock::moment());
+                cell.outbox.take(CHUNK, clock::moment(), |frame| self.floor.count(&frame));
                 cell.outbox.take_ping();
-                (frames, !cell.outbox.is_empty())
+                !cell.outbox.is_empty()
             };
-            frames.iter().for_each(|frame| self.floor.count(frame));
             if !more {
                 return door.looked();
             }

@@ -67,7 +67,9 @@ impl World {
         }
         let took = began.elapsed();
         // As a wire does, each for itself.
-        outboxes.values().for_each(|outbox| drop(outbox.borrow_mut().take(usize::MAX, clock::moment())));
+        for outbox in outboxes.values() {
+            outbox.borrow_mut().take(usize::MAX, clock::moment(), drop);
+        }
         took
     }
 }

@@ -126,7 +126,7 @@ impl Play for Crowd<'_> {
                 self.failed = Some(format!("a session cannot come in: {}", String::from_utf8_lossy(frame)));
             }
             _ => return,
-        };
+        }
         let left = if seat.leave { seat.join.len() } else { 0 };
         let all = session.joined.len() == seat.join.len() && session.left == left;
         if all && !std::mem::replace(&mut session.is_in, true) {

@@ -1,6 +1,7 @@
 //! A server that is a program of its own: its listener, its HTTP server, its signals. Everything else is the
 //! [`Server`] that a host application mounts, too.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -83,12 +84,20 @@ pub fn serve_with(config: Config, parts: Parts) -> Result<(), ServeError> {
     let bind = config.server.bind.clone();
     run(config, parts, stop_signal, move |address| match (address, bind) {
         (Some(address), _) => {
-            println!("listening on http://{address}");
-            println!("point a WebSocket client at ws://{address}/v1/ws, or a browser at http://{address}/");
+            say(format_args!("listening on http://{address}"));
+            let place = format_args!("ws://{address}/v1/ws, or a browser at http://{address}/");
+            say(format_args!("point a WebSocket client at {place}"));
         }
-        (None, Bind::Unix(path)) => println!("listening on unix:{}", path.display()),
+        (None, Bind::Unix(path)) => say(format_args!("listening on unix:{}", path.display())),
         (None, Bind::Tcp(_)) => {}
     })
+}
+
+/// Prints a line. Whoever started the server may have read enough of what it prints, and gone.
+fn say(line: std::fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(std::io::stdout(), "{line}") {
+        log::debug!("nobody reads what is printed: {error}");
+    }
 }
 
 /// Ends when the process is asked to stop, by SIGTERM or SIGINT; another one then ends the process at once. Signals are

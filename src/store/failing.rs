@@ -203,11 +203,11 @@ impl Rows for Failing {
         Ok(())
     }
 
-    fn settle(&self) -> Result<(), EngineError> {
+    fn settle(&self, all: bool) -> Result<(), EngineError> {
         let state = self.trouble.0.0.lock();
         state.whole()?;
         // What a crash may still take away stays as it is.
-        if state.undo.is_empty() { self.below.settle() } else { Ok(()) }
+        if state.undo.is_empty() { self.below.settle(all) } else { Ok(()) }
     }
 
     fn reopen(&self) -> Result<(), EngineError> {

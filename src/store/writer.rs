@@ -112,7 +112,7 @@ impl Writer {
                 Next::Ops(ops) => self.guarded(ops),
                 Next::Woken if self.chores.is_empty() => Ok(()),
                 Next::Woken => self.guarded(Vec::new()),
-                Next::End(Ending::Clean) => break life::end(&*self.core.view.rows),
+                Next::End(Ending::Clean) => break self.end(),
                 Next::End(Ending::Now) => break Err(EngineError::Closed),
             };
             if let Err(error) = done.and_then(|()| self.sync_if_due()).and_then(|()| self.settle())
@@ -204,7 +204,13 @@ impl Writer {
 
     /// Lets the engine put its rows in order, now that nothing is under way.
     fn settle(&mut self) -> Result<(), EngineError> {
-        if self.sync_due.is_none() { self.core.view.rows.settle() } else { Ok(()) }
+        if self.sync_due.is_none() { self.core.view.rows.settle(false) } else { Ok(()) }
+    }
+
+    /// Everything is on disk, and where it belongs.
+    fn end(&self) -> Result<(), EngineError> {
+        life::end(&*self.core.view.rows)?;
+        self.core.view.rows.settle(true)
     }
 
     /// What is known of the rows is not true any more.

@@ -165,10 +165,11 @@ impl Rows for SledRows {
         self.with(|open| open.journal.lock().sync().map_err(io))
     }
 
-    fn settle(&self) -> Result<(), EngineError> {
+    fn settle(&self, all: bool) -> Result<(), EngineError> {
+        let most = if all { 0 } else { self.settled };
         self.with(|open| {
             let mut journal = open.journal.lock();
-            if journal.length() > self.settled && journal.is_synced() { open.empty(&mut journal, true) } else { Ok(()) }
+            if journal.length() > most && journal.is_synced() { open.empty(&mut journal, true) } else { Ok(()) }
         })
     }
 

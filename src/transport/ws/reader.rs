@@ -56,7 +56,7 @@ impl Reader {
         if head.reserved || (control && (!head.last || head.length > CONTROL_MAX)) {
             return Err(CloseCode::ProtocolError);
         }
-        if head.length > self.most.max(CONTROL_MAX) {
+        if head.length > self.most && !control {
             return Err(CloseCode::TooBig);
         }
         let Some(mask) = head.mask else { return Err(CloseCode::ProtocolError) };
@@ -70,7 +70,6 @@ impl Reader {
         let bytes = || Bytes::copy_from_slice(payload);
         let part = match (head.opcode, head.last) {
             (opcode::TEXT | opcode::BINARY, _) if self.parts.is_open() => return Err(CloseCode::ProtocolError),
-            (opcode::TEXT, true) if payload.len() as u64 > self.most => return Err(CloseCode::TooBig),
             (opcode::TEXT, true) => {
                 return ByteString::try_from(bytes()).map(Heard::Text).map_err(|_| CloseCode::BadText);
             }
