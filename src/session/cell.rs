@@ -305,3 +305,7 @@ fn words(code: CloseCode) -> &'static str {
 pub fn draining() -> Problem {
     Problem::new(ErrorCode::Unavailable, "the server is stopping; come back soon").retry_after(1000)
 }
+
+#[cfg(test)]
+#[path = "cell_tests.rs"]
+mod tests;

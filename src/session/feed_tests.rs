@@ -1,6 +1,6 @@
 //! The feed against a naive model: every session hears its channel from where it joined, without a hole or a double.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -29,6 +29,8 @@ struct Floor {
     acked: usize,
     /// How many messages a session has room for at a time.
     room: usize,
+    /// Who had no room, and will say when it has; nobody else ever does.
+    full: BTreeSet<Conn>,
 }
 
 impl Outlet for Floor {
@@ -38,6 +40,9 @@ impl Outlet for Floor {
             assert_eq!(message.seq, *next, "to {conn}");
             assert!(message.seq <= self.head, "from nowhere");
             *next += 1;
+        }
+        if self.room < messages.len() {
+            self.full.insert(conn);
         }
         self.room.min(messages.len())
     }
@@ -50,6 +55,8 @@ impl Outlet for Floor {
     fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> bool {
         if self.room > 0 {
             self.reads.push((Some(conn), from, to));
+        } else {
+            self.full.insert(conn);
         }
         self.room > 0
     }
@@ -114,9 +121,20 @@ impl World {
         }
     }
 
-    /// A session says that it has room.
+    /// A session that had no room says that it has.
     fn room(&mut self, count: u64) {
-        self.feed.pull(conn(count), false, &mut self.floor);
+        if self.floor.full.remove(&conn(count)) {
+            self.feed.pull(conn(count), false, &mut self.floor);
+        }
+    }
+
+    /// A page comes that a feed of this channel asked for before the hub began anew: it lies below all that whoever came
+    /// since is owed live.
+    fn stale(&mut self, from: Seq, most: u64) {
+        let part = page(from, self.feed.next.saturating_sub(1).min(from + most - 1));
+        if !part.is_empty() {
+            self.feed.filled(from, part, &mut self.floor);
+        }
     }
 }
 
@@ -135,6 +153,8 @@ enum Op {
     HasRoom(u64),
     /// Messages in several parts of one batch.
     SayTwice(u64, u64),
+    /// An answer to a hub that is no more.
+    Stale(u64, u64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -148,6 +168,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0usize..6).prop_map(Op::Room),
         2 => (0u64..4).prop_map(Op::HasRoom),
         2 => (1u64..5, 1u64..5).prop_map(|(a, b)| Op::SayTwice(a, b)),
+        1 => (1u64..20, 1u64..6).prop_map(|(a, b)| Op::Stale(a, b)),
     ]
 }
 
@@ -179,10 +200,12 @@ proptest! {
                 Op::Read(..) => {}
                 Op::Room(messages) => world.floor.room = messages,
                 Op::HasRoom(count) => world.room(count),
+                Op::Stale(from, most) => world.stale(from, most),
             }
         }
         world.floor.room = 99;
         world.send(vec![Item::Messages(Arc::from([]))]);
+        // Only those who were said to have no room are reminded.
         (0..4).for_each(|count| world.room(count));
         while !world.floor.reads.is_empty() {
             world.read(0, 3);
@@ -255,4 +278,13 @@ fn an_event_goes_to_everyone_but_the_one_that_it_is_not_for() {
     let event = Item::Event { frame: "{}".into(), not: Some(conn(1)), not_user: None };
     feed.batch(batch(0, vec![joined(1, 0, 1), joined(2, 0, 1), event]), &mut record);
     assert_eq!(record.events, [vec![conn(2)]]);
+}
+
+#[test]
+fn a_page_that_was_asked_for_before_the_hub_began_anew_ends_no_subscription() {
+    let (mut feed, mut record) = (Feed::new(), Record::default());
+    feed.batch(batch(9, vec![joined(1, 9, 10)]), &mut record);
+    feed.filled(4, page(4, 6), &mut record);
+    assert_eq!(record.lost, []);
+    assert!(feed.hears(conn(1)));
 }
