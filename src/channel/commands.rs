@@ -271,3 +271,7 @@ struct Change<'a> {
     #[serde(rename = "change")]
     how: &'a str,
 }
+
+#[cfg(test)]
+#[path = "commands_tests.rs"]
+mod tests;
