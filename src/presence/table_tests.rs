@@ -136,6 +136,18 @@ fn a_recovering_table_says_unknown_then_tells_every_watcher_the_truth_once() {
 }
 
 #[test]
+fn who_goes_while_the_table_recovers_is_called_offline_with_its_reason_once_every_hub_has_reported() {
+    let (mut table, ann) = (Table::recovering(Duration::from_millis(TIMEOUT), 2, [HubId(0), HubId(1)], at(0)), name(1));
+    let report = |hub, interest| Input::Report { hub: HubId(hub), incarnation: 2, sessions: vec![], interest };
+    table.step(report(0, vec![ann.clone()]), at(1));
+    table.step(up(0, &ann, 1, 2), at(2));
+    // Another session of hers may stand in the report that is to come.
+    assert_eq!(changes(&table.step(down(&ann, 1, Reason::Logout), at(3))), []);
+    let told = table.step(report(1, vec![]), at(4));
+    assert_eq!(changes(&told), [("u1", State::Offline, Some(Reason::Logout))]);
+}
+
+#[test]
 fn a_hub_that_never_reports_holds_up_the_truth_for_one_timeout_at_most() {
     let ann = name(1);
     let mut table = Table::recovering(Duration::from_millis(TIMEOUT), 2, [HubId(0)], at(0));
