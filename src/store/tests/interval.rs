@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::super::conformance::{append, batch, create};
-use super::super::{Failing, Fault, MemoryRows, Rows, Store};
+use super::super::{Failing, Fault, MemoryRows, MetaOp, Rows, Store};
 use super::support::{channel, config};
+use crate::clock::{self, made_up};
 use crate::config::Durability;
+use crate::model::{Moment, Wall};
 use crate::supervise::Probes;
 
 fn open(rows: &Arc<Failing>, durability: Durability) -> Store {
@@ -81,4 +83,25 @@ fn with_interval_a_failed_sync_changes_the_epoch_while_it_runs() {
     assert_ne!(after.epoch, before.epoch);
     assert_eq!(after.seq, 0, "what was not synced is gone");
     assert!(trouble.counts().1 > synced);
+}
+
+#[test]
+fn with_interval_writes_that_never_pause_do_not_put_the_sync_off() {
+    made_up::begin(made_up::Time { moment: Moment(0), wall: Wall(0), start: clock::stamp() }, 1);
+    let (rows, trouble) = Failing::over(Arc::new(MemoryRows::default()));
+    let mut config = config(Durability::Interval);
+    config.sync_interval = std::time::Duration::from_millis(50);
+    let (store, mut stepped) = Store::stepped(rows as Arc<dyn Rows>, &config, &Probes::default()).unwrap();
+    let (mut syncs, mut last) = (trouble.counts().1, 0);
+    for now in (0..1000).step_by(10) {
+        made_up::set(Moment(now), Wall(0));
+        store.meta().write(vec![MetaOp::Put("a".into(), "x".into())], Box::new(|told| told.unwrap()));
+        stepped.write(true);
+        let synced = trouble.counts().1;
+        if synced > syncs {
+            (syncs, last) = (synced, now);
+        }
+        assert!(now - last <= 60, "nothing was synced from {last} to {now} ms");
+    }
+    made_up::end();
 }
