@@ -73,6 +73,7 @@ impl Careful {
                     at.leave(no, told);
                 }
             }
+            92..98 => self.watch(at, channel),
             _ => {}
         }
     }

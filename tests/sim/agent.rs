@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::dice::Dice;
 use crate::line::{Heard, Line};
+use crate::watching::{Standing, Watching};
 
 /// What an agent is called with.
 pub struct At<'a> {
@@ -68,6 +69,10 @@ pub trait Agent {
     fn act(&mut self, at: &mut At<'_>);
     /// What it still waits for, if it does, when everything has come to rest.
     fn unsettled(&self) -> Option<String>;
+    /// Where it stands and whom it watches, if it keeps account of that.
+    fn standing(&self) -> Option<Standing> {
+        None
+    }
 }
 
 /// A publish that is to happen once.
@@ -93,14 +98,6 @@ pub struct Place {
     pub subscribed: bool,
 }
 
-/// Whether it watches everybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watch {
-    Unwanted,
-    Wanted,
-    Does,
-}
-
 /// The careful one.
 pub struct Careful {
     pub number: usize,
@@ -116,7 +113,7 @@ pub struct Careful {
     pub keys: u64,
     pub places: BTreeMap<String, Place>,
     pub posts: VecDeque<Post>,
-    pub watch: Watch,
+    pub watching: Watching,
     pub pace: u64,
     /// When it goes for good; 0 once it has.
     pub ends: u64,
@@ -144,7 +141,7 @@ impl Careful {
             keys: 0,
             places: BTreeMap::new(),
             posts: VecDeque::new(),
-            watch: if watches { Watch::Wanted } else { Watch::Unwanted },
+            watching: Watching::new(watches),
             pace,
             ends,
             old: Vec::new(),
@@ -172,7 +169,7 @@ impl Careful {
     pub fn down(&mut self, now: u64, dice: &mut Dice) {
         self.line = None;
         self.welcomed = false;
-        self.watch = if self.watch == Watch::Unwanted { Watch::Unwanted } else { Watch::Wanted };
+        self.watching.down();
         self.again = now + dice.below(120);
         for place in self.places.values_mut() {
             place.joining = None;
@@ -281,6 +278,8 @@ impl Agent for Careful {
             Heard::Down(_) => self.down(at.now, at.dice),
             Heard::Frame(_) => {
                 let Some(frame) = frame else { return };
+                let longpoll = at.lines.get(&no).is_some_and(|line| line.transport() == "longpoll");
+                self.watching.hear(at.now, frame, longpoll);
                 match frame["type"].as_str().unwrap_or_default() {
                     "welcome" => {
                         self.welcomed = true;
@@ -314,7 +313,6 @@ impl Agent for Careful {
                     }
                     "message" => self.message(frame),
                     "published" => self.settled(at.now, frame),
-                    "watching" => self.watch = Watch::Does,
                     "error" => {
                         self.settled(at.now, frame);
                         self.refused(at.now, frame);
@@ -361,11 +359,7 @@ impl Agent for Careful {
             self.pinged = true;
             self.ask(at, json!({"type": "ping"}));
         }
-        if self.watch == Watch::Wanted && !at.users.is_empty() {
-            self.watch = Watch::Does;
-            let users = at.users.clone();
-            self.ask(at, json!({"type": "watch", "users": users}));
-        }
+        self.look_around(at);
         let again = |place: &Place| {
             place.wanted
                 && !place.subscribed
@@ -388,5 +382,9 @@ impl Agent for Careful {
         let post = self.posts.front().map(|post| format!("agent {} waits for the receipt of {post:?}", self.number));
         let line = (!self.welcomed).then(|| format!("agent {} is not welcomed", self.number));
         post.or(joins.map(|join| format!("agent {} waits for {join:?}", self.number))).or(line)
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        self.stands()
     }
 }

@@ -118,6 +118,7 @@ impl Small {
         let plan = Plan {
             agents: self.scripts.len(),
             libraries: 0,
+            twins: false,
             workers: self.workers,
             pace: 1,
             delay: 0,
@@ -262,4 +263,20 @@ fn a_channel_that_falls_asleep_loses_no_command_in_any_order() {
         idle: 40,
     };
     assert!(small.explore(deviations()) > 50);
+}
+
+#[test]
+fn what_a_broken_channel_did_not_say_is_heard_whichever_read_fails() {
+    for after in 0..8 {
+        let small = Small {
+            scripts: vec![
+                vec![(1000, Act::Open), (1020, Act::Say(0, join())), (GO, Act::Say(0, publish("1")))],
+                vec![(1000, Act::Open), (1040, Act::Say(0, join()))],
+            ],
+            events: vec![(GO, Event::FailRead(after)), (GO, Event::Panic("channel.committed"))],
+            workers: 2,
+            idle: 5000,
+        };
+        small.explore(0);
+    }
 }

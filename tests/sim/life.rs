@@ -18,6 +18,7 @@ use parlor::session::{Door, Purpose, Wire, Worker, pose};
 use parlor::store::{Rows, Stepped};
 use parlor::supervise::Faults;
 
+use crate::between::Between;
 use crate::mail::{Mail, WORKERS};
 
 /// What a request was answered: status, seconds to wait, body.
@@ -96,13 +97,14 @@ impl Life {
     /// Starts one with so many workers; `None` if the store cannot be opened.
     pub async fn start(
         config: &Config,
-        rows: Arc<dyn Rows>,
+        rows: Arc<Between>,
         faults: &Faults,
         mail: Rc<Mail>,
         workers: usize,
     ) -> Result<Self, String> {
-        let opened = Server::stepped(config.clone(), rows, faults.clone());
-        let (server, _, store) = opened.map_err(|error| error.to_string())?;
+        let opened = Server::stepped(config.clone(), Arc::clone(&rows) as Arc<dyn Rows>, faults.clone());
+        let (server, app, store) = opened.map_err(|error| error.to_string())?;
+        rows.reads(Some(app.context.reads.clone()));
         let mut seats = Vec::new();
         for seat in 0..workers {
             mail.on(WORKERS + seat as u64);

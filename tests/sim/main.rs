@@ -3,6 +3,7 @@
 
 mod acts;
 mod agent;
+mod between;
 mod dice;
 mod explore;
 mod library;
@@ -14,6 +15,8 @@ mod planted;
 mod polls;
 mod steps;
 mod trouble;
+mod twins;
+mod watching;
 mod world;
 
 use std::any::Any;

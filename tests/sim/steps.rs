@@ -1,6 +1,7 @@
 //! One step of a world: what could happen now, and one of it.
 
 use parlor::checker::{By, SessionNo, What};
+use parlor::store::Fault;
 use serde_json::Value;
 
 use crate::agent::{Agent, At, TIMEOUT};
@@ -80,6 +81,12 @@ impl World {
             }
             Choice::Read => {
                 self.mail.on(0);
+                let fails = self.fail_read == Some(0);
+                self.fail_read = self.fail_read.and_then(|after| after.checked_sub(1));
+                if fails {
+                    self.tell(|_| "it fails".into());
+                    self.trouble.arm(Fault::Read);
+                }
                 if let Some(store) = life.as_ref().and_then(|life| life.store.as_ref()) {
                     store.read();
                 }

@@ -24,6 +24,8 @@ pub enum Event {
     Panic(&'static str),
     /// The disk fails.
     Disk(Fault),
+    /// One read fails: after so many that do not.
+    FailRead(u64),
     /// The disk is full, or is not any more.
     Space(bool),
     /// A reason for slowness has gone.
@@ -45,6 +47,8 @@ pub enum Event {
 pub struct Plan {
     pub agents: usize,
     pub libraries: usize,
+    /// Whether there is a user on two lines at once.
+    pub twins: bool,
     pub workers: usize,
     pub pace: u64,
     pub delay: u64,
@@ -70,6 +74,7 @@ impl Plan {
         let mut plan = Self {
             agents: dice.range(2, 4) as usize,
             libraries: dice.below(3) as usize,
+            twins: false,
             workers: dice.range(1, 3) as usize,
             pace: *dice.one_of(&[8, 20, 50]),
             delay: *dice.one_of(&[0, 3, 25]),
@@ -89,6 +94,8 @@ impl Plan {
             plan.dedup = 8;
             plan.libraries = 0;
         }
+        // Its old keys are what nothing that was told may lose.
+        plan.twins = plan.durable && dice.once_in(3);
         for _ in 0..dice.below(9) {
             let at = dice.range(1050, span);
             plan.add(at, dice);
@@ -99,7 +106,7 @@ impl Plan {
 
     fn add(&mut self, at: u64, dice: &mut Dice) {
         let mut put = |at, event| self.events.push((at, event));
-        match dice.below(14) {
+        match dice.below(16) {
             0 | 1 => put(at, Event::Kill { keep: dice.below(3) as usize }),
             2 => put(at, Event::Stop),
             3 | 4 => {
@@ -122,7 +129,16 @@ impl Plan {
                 put(at + dice.range(50, 2500), Event::Ease);
             }
             9 => put(at, Event::Break),
-            10..13 => put(at, Event::Rest(dice.range(20, 300))),
+            10..=13 => put(at, Event::Rest(dice.range(20, 300))),
+            14 => {
+                // The registry breaks while it is being told of a hub that began anew.
+                put(at, Event::Panic("hub.batch"));
+                put(
+                    at + dice.below(40),
+                    Event::Panic(if dice.once_in(2) { "registry.beat" } else { "registry.sweep" }),
+                );
+                put(at + 1500, Event::Well);
+            }
             _ => put(at, Event::Jump(dice.range(0, 7_200_000) as i64 - 3_600_000)),
         }
     }
@@ -158,6 +174,10 @@ impl World {
             Event::Disk(fault) => {
                 self.slow(true);
                 self.trouble.arm(fault);
+            }
+            Event::FailRead(after) => {
+                self.slow(true);
+                self.fail_read = Some(after);
             }
             Event::Space(full) => self.trouble.free_bytes(full.then_some(0)),
             Event::Well => self.slow(false),

@@ -13,6 +13,7 @@ use parlor::store::{Failing, Fault, MemoryRows, Rows, Trouble};
 use parlor::supervise::{Faults, carrier};
 
 use crate::agent::{Agent, Careful};
+use crate::between::Between;
 use crate::dice::{Chooser, Dice};
 use crate::library::Library;
 use crate::life::Life;
@@ -20,6 +21,7 @@ use crate::line::{Flow, Line};
 use crate::mail::Mail;
 use crate::outcome::{Outcome, configure, terms};
 use crate::trouble::{Event, Plan};
+use crate::twins::Twins;
 
 /// The wall clock at the beginning, a little before the hour turns.
 const EPOCH: i64 = 1_795_345_197_000;
@@ -55,6 +57,8 @@ pub struct World {
     pub slow: usize,
     /// From when on choices are given, and which.
     pub explored: Option<(u64, Vec<usize>)>,
+    /// How many reads come before the one that fails.
+    pub fail_read: Option<u64>,
     /// Mailboxes that rest until then.
     pub resting: Vec<(u64, u64)>,
     /// When it was well again, or an actor had rested.
@@ -81,6 +85,9 @@ impl World {
         }
         for number in plan.agents..plan.agents + plan.libraries {
             agents.push(Box::new(Library::new(number, plan.pace)));
+        }
+        if plan.twins {
+            agents.push(Box::new(Twins::new(agents.len(), plan.pace)));
         }
         Self::of(plan, agents, dice, Chooser::of(seed), story)
     }
@@ -121,6 +128,7 @@ impl World {
             hampered: BTreeSet::new(),
             complaints: Vec::new(),
             resting: Vec::new(),
+            fail_read: None,
             story,
         }
     }
@@ -208,8 +216,9 @@ impl World {
         if !self.calm && self.dice.once_in(8) {
             self.trouble.arm(*self.dice.one_of(&[Fault::Apply, Fault::Sync, Fault::Read]));
         }
-        let rows = Arc::clone(&self.rows) as Arc<dyn Rows>;
-        let started = Life::start(&self.config, rows, &self.faults, Rc::clone(&self.mail), self.plan.workers).await;
+        let rows = Arc::new(Between::over(Arc::clone(&self.rows) as Arc<dyn Rows>));
+        let started =
+            Life::start(&self.config, Arc::clone(&rows), &self.faults, Rc::clone(&self.mail), self.plan.workers).await;
         let mut life = match started {
             Ok(life) => Some(life),
             Err(why) => {
@@ -222,6 +231,7 @@ impl World {
         self.note(What::ServerUp);
         self.tell(|_| "the server is up".into());
         let end = self.live(&mut life).await;
+        rows.reads(None);
         // An actor that was never polled would be when it is dropped, where there is no runtime any more.
         settle().await;
         if !matches!(end, End::Over) {
@@ -246,6 +256,7 @@ impl World {
             }
             if self.now >= self.plan.span + self.plan.calm {
                 self.note(What::Rest);
+                self.check_watchers();
                 return End::Over;
             }
             for event in self.plan.due(self.now) {
