@@ -15,7 +15,7 @@ use bytes::{Buf, Bytes};
 use super::super::rows::{Batch, EngineError};
 
 /// How long the file is made, in zeros: writes that make a file longer cost a sync more. It may grow beyond.
-const LENGTH: usize = 1024 * 1024;
+const LENGTH: usize = 3 * 1024 * 1024;
 /// The head of a record: checksum `u32`, length of the rows `u32`, round `u64`, how far the round was synced `u64`.
 const HEAD: usize = 24;
 /// Records begin at multiples of this.

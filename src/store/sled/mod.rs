@@ -25,7 +25,7 @@ use recent::Recent;
 use tree::{Tree, caught, error, io};
 
 /// How long the journal becomes before its rows go to sled. More of it joins more blocks; less makes a shorter pause.
-const SETTLED: usize = 512 * 1024;
+const SETTLED: usize = 2 * 1024 * 1024;
 /// How long it becomes if nobody says that it is time.
 const FULL: usize = 16 * 1024 * 1024;
 
