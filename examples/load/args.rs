@@ -90,6 +90,8 @@ pub enum Shape {
     Replay(Replay),
     /// All of these against Parlor and against the bare server in turn, and one table of medians
     Table(Table),
+    /// One thing measured as another one grows, point by point, and plots of it
+    Growth(crate::growth::Growth),
     /// Run the bare server
     #[command(hide = true)]
     ServeFloor {

@@ -4,6 +4,7 @@
 //! cargo run --release --example load -- fanout --subscribers 1000 --inflight 32
 //! cargo run --release --example load -- receipts --floor --json
 //! cargo run --release --example load -- idle --url http://127.0.0.1:8080 --pid 4242
+//! cargo run --release --example load -- growth sessions --into target/growth.json --plots target
 //! ```
 //!
 //! One thread and one epoll drive all connections, so that the generator takes as little as can be of the cores that it
@@ -12,7 +13,7 @@
 //! due, so that a server that stalls cannot hide it.
 //!
 //! Without `--url` it starts a server of its own, from the binary that was built beside it (`cargo build --release`),
-//! with a directory of its own; `--floor` starts the bare server of `benches/floor` instead, which every figure should
+//! with a directory of its own, and takes both away however it ends; `--floor` starts the bare server of `benches/floor` instead, which every figure should
 //! stand beside.
 
 use std::process::ExitCode;
@@ -23,9 +24,11 @@ mod args;
 mod check;
 mod clock;
 mod crowd;
+mod ending;
 #[path = "../../benches/floor/server.rs"]
 mod floor;
 mod frames;
+mod growth;
 mod http;
 mod link;
 mod net;
@@ -55,6 +58,9 @@ fn main() -> ExitCode {
 /// Runs a shape and prints what it found; false if something was wrong.
 fn run(cli: &Cli) -> Result<bool, String> {
     raise_file_limit();
+    if !matches!(cli.shape, Shape::ServeFloor { .. }) {
+        ending::listen().map_err(|why| format!("no signals: {why}"))?;
+    }
     let common = &cli.common;
     let report = match &cli.shape {
         Shape::Fanout(fanout) => shapes::fanout::run(common, fanout)?,
@@ -66,6 +72,7 @@ fn run(cli: &Cli) -> Result<bool, String> {
         Shape::Flood(flood) => shapes::quiet::flood(common, flood)?,
         Shape::Replay(replay) => shapes::quiet::replay(common, replay)?,
         Shape::Table(table) => return table::run(common, table),
+        Shape::Growth(growth) => return growth::run(common, growth),
         Shape::ServeFloor { port, append } => {
             let served = floor::serve(*port, append.as_deref(), |at| println!("listening on http://{at}"));
             return served.map(|()| true).map_err(|why| format!("the bare server fails: {why}"));

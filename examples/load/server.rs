@@ -1,10 +1,12 @@
 //! The server that is measured: one of its own, in a directory of its own, or one that runs already.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::args::Target;
+use crate::ending::{Home, Process};
 
 /// How long a server may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,10 +27,26 @@ pub struct Server {
     pub pid: Option<u32>,
     /// What it is called in what is printed.
     pub name: &'static str,
-    child: Option<Child>,
+    process: Option<Process>,
     /// Kept open: what a server says into a closed pipe ends it.
-    _out: Option<Lines>,
-    home: Option<tempfile::TempDir>,
+    out: Option<Lines>,
+    own: Option<Own>,
+}
+
+/// How a server of its own is started.
+struct Own {
+    home: Home,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+/// How a server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Asked to.
+    Clean,
+    /// By kill -9.
+    Killed,
 }
 
 type Lines = std::io::Lines<BufReader<ChildStdout>>;
@@ -42,52 +61,92 @@ impl Server {
             let host = url.trim_start_matches("http://").trim_start_matches("ws://").trim_end_matches('/');
             let found = host.to_socket_addrs().map_err(|why| format!("--url {url}: {why}"))?.next();
             let address = found.ok_or_else(|| format!("--url {url}: no such host"))?;
-            return Ok(Self { address, pid: target.pid, name: "given", child: None, _out: None, home: None });
+            return Ok(Self { address, pid: target.pid, name: "given", process: None, out: None, own: None });
         }
-        let place = target.data.clone().unwrap_or_else(std::env::temp_dir);
-        let home = tempfile::Builder::new().prefix("load-").tempdir_in(&place);
-        let home = home.map_err(|why| format!("no directory in {}: {why}", place.display()))?;
-        let own = std::env::current_exe().map_err(|why| format!("this program is not there: {why}"))?;
-        let (mut command, name) = if target.floor || target.floor_append {
-            let mut command = Command::new(&own);
-            command.arg("serve-floor");
+        Self::start_in(Home::new(target.data.as_deref())?, target, settings)
+    }
+
+    /// Starts one in a directory whose `data` may have something in it already.
+    pub fn start_in(home: Home, target: &Target, settings: &Settings) -> Result<Self, String> {
+        let this = std::env::current_exe().map_err(|why| format!("this program is not there: {why}"))?;
+        let (program, arguments, name) = if target.floor || target.floor_append {
+            let mut arguments = vec![OsString::from("serve-floor")];
             if target.floor_append {
-                command.arg("--append").arg(home.path());
+                arguments.extend(["--append".into(), home.path().into()]);
             }
-            (command, if target.floor { "floor" } else { "floor-append" })
+            (this, arguments, if target.floor { "floor" } else { "floor-append" })
         } else {
             let binary =
-                target.server.clone().or_else(|| beside(&own)).ok_or("no --server, and none beside this one")?;
-            let mut command = Command::new(&binary);
-            command.arg("--config").arg(configure(home.path(), settings, &target.set)?);
-            (command, "parlor")
+                target.server.clone().or_else(|| beside(&this)).ok_or("no --server, and none beside this one")?;
+            let config = configure(home.path(), settings, &target.set)?;
+            (binary, vec!["--config".into(), config.into()], "parlor")
         };
-        let log = home.path().join("server.log");
-        let log = File::create(log).map_err(|why| format!("no log: {why}"))?;
-        command.env_clear().current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().map_err(|why| format!("the server does not start: {why}"))?;
-        let mut out = child.stdout.take().map(|out| BufReader::new(out).lines());
-        let address = out.as_mut().ok_or("the server's stdout is not there".to_owned()).and_then(listens);
-        let (pid, child) = (Some(child.id()), Some(child));
-        let mut server = Self { address: SocketAddr::from(([0; 4], 0)), pid, name, child, _out: out, home: Some(home) };
-        server.address = address.map_err(|why| format!("{why}\n{}", server.said()))?;
+        let own = Some(Own { home, program, arguments });
+        let address = SocketAddr::from(([0; 4], 0));
+        let mut server = Self { address, pid: None, name, process: None, out: None, own };
+        server.run()?;
         Ok(server)
+    }
+
+    /// Starts its process, and returns how long it took to say where it listens.
+    fn run(&mut self) -> Result<Duration, String> {
+        let own = self.own.as_ref().ok_or("a server that is not its own is not started")?;
+        let mut log = File::options();
+        let log = log.create(true).append(true).open(own.home.path().join("server.log"));
+        let log = log.map_err(|why| format!("no log: {why}"))?;
+        let mut command = Command::new(&own.program);
+        command.args(&own.arguments).env_clear().current_dir(own.home.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let since = Instant::now();
+        let mut process = Process::start(&mut command).map_err(|why| format!("the server does not start: {why}"))?;
+        let mut out = process.child.stdout.take().map(|out| BufReader::new(out).lines());
+        let address = out.as_mut().ok_or("the server's stdout is not there".to_owned()).and_then(listens);
+        let took = since.elapsed();
+        (self.pid, self.process, self.out) = (Some(process.child.id()), Some(process), out);
+        self.address = address.map_err(|why| format!("{why}\n{}", self.said()))?;
+        Ok(took)
+    }
+
+    /// Ends it and starts it again on what it left; returns how long that start took.
+    pub fn again(&mut self, end: End) -> Result<Duration, String> {
+        match (end, self.process.as_mut()) {
+            (End::Clean, _) => self.end()?,
+            (End::Killed, Some(process)) => {
+                process.child.kill().map_err(|why| format!("the server cannot be killed: {why}"))?;
+                process.child.wait().map_err(|why| format!("the server cannot be waited for: {why}"))?;
+            }
+            (End::Killed, None) => {}
+        }
+        (self.process, self.out) = (None, None);
+        self.run()
+    }
+
+    /// The bytes that its data takes on the disk.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.own.as_ref().map_or(0, |own| taken(&own.home.path().join("data")))
     }
 
     /// What it has written to stderr.
     pub fn said(&self) -> String {
-        let log = self.home.as_ref().and_then(|home| std::fs::read_to_string(home.path().join("server.log")).ok());
+        let log = self.own.as_ref().and_then(|own| std::fs::read_to_string(own.home.path().join("server.log")).ok());
         log.unwrap_or_default()
     }
 
     /// Ends it, if it is one of its own, and waits for that.
     pub fn stop(mut self) -> Result<(), String> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
-        terminate(&child);
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        let Some(Process { child, .. }) = &mut self.process else { return Ok(()) };
+        terminate(child);
         let since = Instant::now();
         loop {
             match child.try_wait() {
-                Ok(Some(status)) if status.success() || self.name != "parlor" => return Ok(()),
+                Ok(Some(status)) if status.success() || self.name != "parlor" => {
+                    self.process = None;
+                    return Ok(());
+                }
                 Ok(Some(status)) => return Err(format!("the server ended with {status}\n{}", self.said())),
                 Ok(None) if since.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
                 _ => {
@@ -101,11 +160,23 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
+        if let Some(Process { child, .. }) = &mut self.process {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
+}
+
+/// The bytes that a directory takes on the disk.
+fn taken(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let of = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => taken(&entry.path()),
+        // Blocks, not the length: a file may have holes.
+        Ok(found) => found.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.map(of).sum()
 }
 
 fn terminate(child: &Child) {

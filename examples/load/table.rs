@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::args::{Common, Table};
+use crate::ending;
 use crate::progress::Progress;
 
 /// What has to be reached.
@@ -149,8 +150,8 @@ fn once(
         command.args(server.flatten());
         command.args(common.target.set.iter().flat_map(|set| ["--set", set]));
     }
-    command.stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = command.output().map_err(|why| format!("{}: {why}", work.name))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let output = ending::output(&mut command).map_err(|why| format!("{}: {why}", work.name))?;
     let found: Value =
         serde_json::from_slice(&output.stdout).map_err(|why| format!("{} said no JSON: {why}", work.name))?;
     *good &= output.status.success();

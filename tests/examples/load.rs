@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -12,6 +13,7 @@ use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::program::Program;
+use crate::support::eventually;
 
 #[path = "../../examples/load/check.rs"]
 #[allow(dead_code, reason = "the example uses it; here are its unit tests")]
@@ -123,6 +125,53 @@ async fn the_table_sets_parlor_beside_the_floor() {
     assert_eq!(rows.len(), 3);
     for row in rows {
         assert!(row["parlor"].is_number() && row["floor"].is_number() && row["ratio"].is_number(), "{row:#}");
+    }
+}
+
+#[tokio::test]
+async fn what_grows_is_measured_at_each_point_written_down_and_drawn() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let (into, plots) = (home.path().join("growth.json"), home.path().join("plots"));
+    let (into, plots) = (into.display(), plots.display());
+    let p99 = |point: &Value, name: &str| point["figures"][format!("{name}_p99_us")].as_f64();
+    for (words, figures, times) in [
+        ("sessions --points 3,7", &["memory_each_bytes"][..], &["receipt", "delivery"][..]),
+        ("channels --points 5", &["memory_bytes", "made_per_second"], &["receipt", "join"]),
+        ("messages --points 90", &["disk_bytes", "start_killed_ms"], &["receipt", "newest", "join"]),
+        ("subscribers --points 4", &["deliveries_per_second"], &["delivery", "last"]),
+    ] {
+        let (ended_well, found) = load(&format!("growth {words} --into {into}")).await;
+        assert!(ended_well && found["ok"] == true, "{words}: {found:#}");
+        for point in found["points"].as_array().expect("points") {
+            has(&point["figures"], figures, &[]);
+            assert!(times.iter().all(|name| p99(point, name) > Some(0.0)), "{point:#}");
+        }
+    }
+    let (ended_well, found) = load(&format!("growth draw --from {into} --plots {plots}")).await;
+    let drawn = found["plots"].as_array().map_or(0, Vec::len);
+    assert!(ended_well && drawn == 15, "{found:#}");
+    let plot = std::fs::read_to_string(format!("{plots}/sessions-receipt.svg")).expect("a plot");
+    assert!(plot.starts_with("<svg") && plot.contains("idle sessions") && plot.contains("p99"), "{plot}");
+}
+
+#[tokio::test]
+async fn ending_the_generator_ends_its_server_and_removes_its_directory() {
+    for words in ["idle --sessions 10", "growth messages --points 10000000", "table --only idle"] {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let place = data.path().canonicalize().expect("a path");
+        let mut arguments: Vec<_> = words.split_whitespace().collect();
+        arguments.extend(["--seconds", "60", "--server", env!("CARGO_BIN_EXE_parlor")]);
+        arguments.extend(["--data", place.to_str().expect("text")]);
+        let program = Program::start("load", &arguments, &[]);
+        let entries = || std::fs::read_dir(&place).map_or(0, Iterator::count);
+        eventually("it has begun", async || entries() > 0).await;
+        program.signal(Signal::TERM);
+        assert_eq!(program.end().await.code(), Some(128 + Signal::TERM.as_raw()), "{words}");
+        assert_eq!(entries(), 0, "{words}");
+        // Nobody works in it any more either.
+        let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+        let left = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
+        assert_eq!(left.filter(|at| at.starts_with(&place)).count(), 0, "{words}");
     }
 }
 

@@ -20,17 +20,33 @@ const HEARTBEAT: u64 = 25_000_000;
 /// Memory is settled when it has not grown by more than this a second, in parts.
 const SETTLED: f64 = 0.002;
 
-struct Silence {
-    heard: Vec<u64>,
+/// Those who say nothing but what keeps them alive.
+pub struct Silence {
+    /// When each will ask, if it hears nothing until then.
+    asks: Vec<u64>,
     next_look: u64,
-    faults: Faults,
+    /// What was wrong.
+    pub faults: Faults,
+}
+
+impl Silence {
+    /// Of so many connections, all of which were heard from just now.
+    pub fn new(count: usize, now: u64) -> Self {
+        Self { asks: vec![now + HEARTBEAT; count], next_look: now, faults: Faults::default() }
+    }
+
+    /// Of so many, each of which was heard from at a moment of its own, as after a long while.
+    pub fn long(count: usize, now: u64) -> Self {
+        let asks = (1..=count as u64).map(|place| now + HEARTBEAT * place / count as u64).collect();
+        Self { asks, ..Self::new(0, now) }
+    }
 }
 
 impl Play for Silence {
     fn opened(&mut self, _net: &mut Net, _who: usize) {}
 
     fn frame(&mut self, _net: &mut Net, who: usize, frame: &[u8], now: u64) {
-        self.heard[who] = now;
+        self.asks[who] = now + HEARTBEAT;
         if matches!(kind(frame), b"error" | b"closed" | b"message") {
             self.faults.add("uncalled for", 1, || String::from_utf8_lossy(frame).into_owned());
         }
@@ -45,9 +61,9 @@ impl Traffic for Silence {
     fn due(&mut self, net: &mut Net, now: u64) -> Option<u64> {
         if now >= self.next_look {
             self.next_look = now + 1_000_000;
-            for who in 0..self.heard.len() {
-                if now > self.heard[who] + HEARTBEAT {
-                    self.heard[who] = now;
+            for who in 0..self.asks.len() {
+                if now > self.asks[who] {
+                    self.asks[who] = now + HEARTBEAT;
                     put(net.out(who), br#"{"type":"ping","id":"ping"}"#);
                 }
             }
@@ -76,7 +92,7 @@ pub fn run(common: &Common, idle: &Idle) -> Result<Report, String> {
     let begun = net.clock.now();
     gather(&mut net, &writer, seats, common.members)?;
     let now = net.clock.now();
-    let mut silence = Silence { heard: vec![now; sessions as usize], next_look: now, faults: Faults::default() };
+    let mut silence = Silence::new(sessions as usize, now);
     let mut events = Events::with_capacity(4096);
     let came_in = (now - begun) as f64 / 1e6;
     // The warm-up at least, and then until memory has settled.

@@ -4,9 +4,8 @@ pub mod fanout;
 pub mod idle;
 pub mod longpoll;
 pub mod mixed;
+pub mod posts;
 pub mod quiet;
 pub mod receipts;
 pub mod reconnect;
-
-mod posts;
-mod setting;
+pub mod setting;

@@ -20,6 +20,12 @@ pub struct Setting {
 impl Setting {
     /// With so many channels, and these settings besides those that every shape needs.
     pub fn new(common: &Common, channels: u32, more: &[(&'static str, u64)]) -> Result<Self, String> {
+        let server = Server::start(&common.target, &Self::settings(more))?;
+        Self::on(server, Names::new(), common, channels)
+    }
+
+    /// The settings that every shape needs, and these.
+    pub fn settings(more: &[(&'static str, u64)]) -> Settings {
         let mut settings = Settings::from([
             ("limits.connections_per_address", "0".to_owned()),
             ("rates.enabled", "false".to_owned()),
@@ -27,9 +33,12 @@ impl Setting {
             ("log.filter", r#""warn""#.to_owned()),
         ]);
         settings.extend(more.iter().map(|(key, value)| (*key, value.to_string())));
-        let server = Server::start(&common.target, &settings)?;
+        settings
+    }
+
+    /// With a server that is there, and names that are given.
+    pub fn on(server: Server, names: Names, common: &Common, channels: u32) -> Result<Self, String> {
         let net = Net::new(server.address).map_err(|why| format!("no epoll: {why}"))?;
-        let names = Names::new();
         let writer = Writer::new(&names, channels, common.text, common.keys);
         Ok(Self { server, net, names, writer })
     }
