@@ -1,5 +1,10 @@
 //! Quiet channels, and what their clients notice of something loud beside them: of a flood in one channel, and of a
 //! session that reads a long replay.
+//!
+//! A flood has a thread of its own: a quiet client must not wait for the generator to deal with a thousand others before
+//! it reads the clock.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use mio::Events;
 use serde_json::json;
@@ -26,7 +31,6 @@ struct Pair<L> {
     border: usize,
     quiet: Posts,
     loud: L,
-    loud_runs: bool,
 }
 
 impl<L: Traffic> Play for Pair<L> {
@@ -49,7 +53,7 @@ impl<L: Traffic> Play for Pair<L> {
 
 impl<L: Traffic> Traffic for Pair<L> {
     fn due(&mut self, net: &mut Net, now: u64) -> Option<u64> {
-        let loud = if self.loud_runs { self.loud.due(net, now) } else { None };
+        let loud = self.loud.due(net, now);
         let quiet = self.quiet.due(net, now);
         quiet.into_iter().chain(loud).min()
     }
@@ -78,15 +82,15 @@ fn quiet(setting: &Setting, common: &Common, count: u32, channels: u32) -> Resul
 }
 
 /// Lets traffic run for a while that does not count, and then for one that does.
-fn measure<L: Traffic>(net: &mut Net, pair: &mut Pair<L>, common: &Common) -> Result<(), String> {
+fn measure<T: Traffic>(net: &mut Net, traffic: &mut T, common: &Common) -> Result<(), String> {
     let mut events = Events::with_capacity(4096);
     let begin = net.clock.now();
     let (warm, all) = (micros(common.warmup), micros(common.warmup + common.seconds));
     let mut progress = Progress::new(all);
-    turns(net, pair, &mut events, begin + warm, |now| progress.at(now - begin, "warming up"))?;
-    pair.measure(true, net.clock.now());
-    turns(net, pair, &mut events, begin + all, |now| progress.at(now - begin, "measuring"))?;
-    pair.measure(false, net.clock.now());
+    turns(net, traffic, &mut events, begin + warm, |now| progress.at(now - begin, "warming up"))?;
+    traffic.measure(true, net.clock.now());
+    turns(net, traffic, &mut events, begin + all, |now| progress.at(now - begin, "measuring"))?;
+    traffic.measure(false, net.clock.now());
     Ok(())
 }
 
@@ -99,45 +103,82 @@ fn compare(report: &mut Report, alone: &Times, beside: &Times) {
     report.times("quiet_beside", beside);
 }
 
+/// How a flood went.
+struct Poured {
+    before: Sample,
+    after: Sample,
+    settled: bool,
+}
+
+/// Lets a flood run, and goes on with it until the quiet ones are done.
+fn pour(
+    net: &mut Net,
+    loud: &mut Posts,
+    common: &Common,
+    pid: Option<u32>,
+    done: &AtomicBool,
+) -> Result<Poured, String> {
+    let mut events = Events::with_capacity(4096);
+    let begin = net.clock.now();
+    turns(net, loud, &mut events, begin + micros(common.warmup), |_| {})?;
+    let before = Sample::take(pid);
+    loud.measure(true, net.clock.now());
+    turns(net, loud, &mut events, begin + micros(common.warmup + common.seconds), |_| {})?;
+    loud.measure(false, net.clock.now());
+    let after = Sample::take(pid);
+    while !done.load(SeqCst) {
+        let soon = net.clock.now() + 10_000;
+        turns(net, loud, &mut events, soon, |_| {})?;
+    }
+    loud.stop();
+    let settled = settle(net, loud, &mut events, common)?;
+    Ok(Poured { before, after, settled })
+}
+
 /// Runs the flood.
 pub fn flood(common: &Common, flood: &Flood) -> Result<Report, String> {
     let Flood { publishers, quiet: count, inflight } = *flood;
     let mut setting = Setting::new(common, count + 1, &[("limits.outstanding", 1024)])?;
-    let mut seats: Vec<_> = (0..=count).map(Seat::hears).collect();
+    gather(&mut setting.net, &setting.writer, (0..count).map(Seat::hears).collect(), common.members)?;
+    let mut calm = quiet(&setting, common, count, count + 1)?;
+    let mut loud_net = Net::new(setting.server.address).map_err(|why| format!("no epoll: {why}"))?;
+    // The first one hears the flood.
+    let mut seats = vec![Seat::hears(count)];
     seats.extend((0..publishers).map(|_| Seat::default()));
-    gather(&mut setting.net, &setting.writer, seats, common.members)?;
-    let calm = quiet(&setting, common, count, count + 1)?;
+    gather(&mut loud_net, &setting.writer, seats, common.members)?;
     let Setting { server, mut net, names, writer } = setting;
-    let publisher = |place| Publisher { who: (count + 1 + place) as usize, channel: count };
-    let mut hears = vec![None; (count + 1 + publishers) as usize];
-    hears[count as usize] = Some((count, Track::from(1)));
-    let all = (0..publishers).map(publisher).collect();
-    let loud = Posts::new(names, writer, all, hears, count + 1, 1, Pace::Each(inflight))?;
-    let mut pair = Pair { border: count as usize, quiet: calm, loud, loud_runs: false };
-    measure(&mut net, &mut pair, common)?;
-    let alone = pair.quiet.take_delivery()?;
-    pair.loud_runs = true;
-    let before = Sample::take(server.pid);
-    measure(&mut net, &mut pair, common)?;
-    let after = Sample::take(server.pid);
-    let used = before.until(&after);
-    pair.stop();
-    let settled = settle(&mut net, &mut pair, &mut Events::with_capacity(4096), common)?;
-    pair.quiet.end(settled);
-    let beside = pair.quiet.take_delivery()?;
-    pair.loud.end(settled);
+    let all = (1..=publishers).map(|place| Publisher { who: place as usize, channel: count }).collect();
+    let mut hears = vec![None; 1 + publishers as usize];
+    hears[0] = Some((count, Track::from(1)));
+    let mut loud = Posts::new(names, writer, all, hears, count + 1, 1, Pace::Each(inflight))?;
+    measure(&mut net, &mut calm, common)?;
+    let alone = calm.take_delivery()?;
+    let (pid, done) = (server.pid, AtomicBool::new(false));
+    let (measured, poured) = std::thread::scope(|scope| {
+        let pouring = scope.spawn(|| pour(&mut loud_net, &mut loud, common, pid, &done));
+        let measured = measure(&mut net, &mut calm, common);
+        done.store(true, SeqCst);
+        (measured, pouring.join())
+    });
+    measured?;
+    let Poured { before, after, settled } = poured.map_err(|_| "the flood's thread panicked".to_owned())??;
+    calm.stop();
+    let calmed = settle(&mut net, &mut calm, &mut Events::with_capacity(4096), common)?;
+    calm.end(calmed);
+    let beside = calm.take_delivery()?;
+    loud.end(settled);
     let options = json!({
         "publishers": publishers, "quiet": count, "inflight": inflight, "text": common.text, "seconds": common.seconds,
         "warmup": common.warmup,
     });
     let mut report = Report::new("flood", server.name, options);
-    report.figure("flood_per_second", pair.loud.receipts as f64 / common.seconds, 0, "/s");
-    report.used(&used, 0, "message");
+    report.figure("flood_per_second", loud.receipts as f64 / common.seconds, 0, "/s");
+    report.used(&before.until(&after), 0, "message");
     report.memory(&before, &after);
     compare(&mut report, &alone, &beside);
-    report.faults(&pair.quiet.faults);
-    report.faults(&pair.loud.faults);
-    drop(net);
+    report.faults(&calm.faults);
+    report.faults(&loud.faults);
+    drop((net, loud_net));
     server.stop()?;
     Ok(report)
 }
@@ -220,7 +261,7 @@ pub fn replay(common: &Common, replay: &Replay) -> Result<Report, String> {
     drop(filling);
     let fill_rate = messages as f64 * 1e6 / (net.clock.now() - begun) as f64;
     let reader = Reader { names, join, track: Track::from(1), head: messages, faults: Faults::default() };
-    let mut pair = Pair { border: filler, quiet: calm, loud: reader, loud_runs: false };
+    let mut pair = Pair { border: filler, quiet: calm, loud: reader };
     measure(&mut net, &mut pair, common)?;
     let alone = pair.quiet.take_delivery()?;
     let before = Sample::take(server.pid);
