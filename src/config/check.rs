@@ -59,7 +59,7 @@ impl Check<'_> {
         }
         Server {
             bind: self.bind(&raw.bind),
-            workers: self.threads("server.workers", raw.workers, |cores| cores - 1),
+            workers: self.threads("server.workers", raw.workers, |cores| cores),
             drain_timeout,
             drain_notice: self.ms("server.drain_notice_ms", raw.drain_notice_ms, 0..=MINUTE_MS).min(drain_timeout),
             allowed_origins: raw.allowed_origins,

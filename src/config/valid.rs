@@ -39,7 +39,7 @@ pub enum Bind {
 pub struct Server {
     /// Where it listens.
     pub bind: Bind,
-    /// HTTP workers; 0 in the file means one per core but one.
+    /// HTTP workers; 0 in the file means one per core.
     pub workers: usize,
     /// How long a stop may take.
     pub drain_timeout: Duration,

@@ -41,11 +41,11 @@ fn crowded() -> Cell {
 async fn a_session_that_had_no_room_for_a_message_is_reminded_once_when_it_has_and_not_before() {
     let mut cell = crowded();
     assert!(!cell.looked(), "nothing was taken");
-    cell.outbox.take(1, Moment(1));
+    cell.outbox.take(1, Moment(1), drop);
     cell.send("x".repeat(90).into(), Moment(1));
     assert!(!cell.looked(), "there is as little room as before");
     while !cell.outbox.is_empty() {
-        cell.outbox.take(1, Moment(2));
+        cell.outbox.take(1, Moment(2), drop);
     }
     assert!(cell.looked(), "now there is room");
     assert!(!cell.looked(), "it has been reminded");
@@ -59,7 +59,7 @@ async fn a_session_that_was_crowded_and_takes_nothing_ends_as_too_slow_and_one_t
 
     let mut reads = crowded();
     while !reads.outbox.has_room() {
-        reads.outbox.take(1, Moment(1));
+        reads.outbox.take(1, Moment(1), drop);
     }
     reads.looked();
     reads.check_pace(Moment(1).after(BURST));
