@@ -58,7 +58,7 @@ impl ChannelActor {
         let counted = Arc::clone(&probe);
         let address = Self::start_in_arbiter(arbiter, move |ctx| {
             let own = Post::new(ctx.address().recipient(), Arc::clone(&probe));
-            let settings = settings(&context);
+            let settings = Settings::of(&context.config);
             let (lives, called) = (Rc::new(Cell::new(0)), name.clone());
             let factory = move || {
                 lives.set(lives.get() + 1);
@@ -220,18 +220,6 @@ fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
     }
 }
 
-fn settings(context: &Context) -> Settings {
-    let (channels, limits) = (&context.config.channels, &context.config.limits);
-    Settings {
-        window: channels.window,
-        dedup_window: channels.dedup_window,
-        dedup_scan: limits.dedup_scan,
-        announce_max: channels.announce_max,
-        replay_max: limits.replay_max,
-        create_on_join: channels.create_on_join,
-    }
-}
-
 /// Reads a channel; with `after`, after everything that was ever appended to it: the writer answers in order, so an append that an
 /// earlier life left in flight is done before.
 async fn load(name: ChannelName, context: Arc<Context>, after: bool) -> Result<Option<Loaded>, ReadError> {
@@ -251,7 +239,7 @@ async fn load(name: ChannelName, context: Arc<Context>, after: bool) -> Result<O
         };
     }
     let Some(head) = head else { return Ok(None) };
-    let (log, meta, settings) = (Arc::clone(&context.log), Arc::clone(&context.meta), settings(&context));
+    let (log, meta, settings) = (Arc::clone(&context.log), Arc::clone(&context.meta), Settings::of(&context.config));
     context.reads.run(move || read_channel(&*log, &*meta, &name, head, settings).map(Some)).await
 }
 

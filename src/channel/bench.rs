@@ -19,15 +19,7 @@ pub struct Channel(State);
 impl Channel {
     /// One whose log ends at `head`, and of whose messages none is in memory.
     pub fn new(name: ChannelName, config: &Config, head: Head) -> Self {
-        let (channels, limits) = (&config.channels, &config.limits);
-        let settings = Settings {
-            window: channels.window,
-            dedup_window: channels.dedup_window,
-            dedup_scan: limits.dedup_scan,
-            announce_max: channels.announce_max,
-            replay_max: limits.replay_max,
-            create_on_join: channels.create_on_join,
-        };
+        let settings = Settings::of(config);
         let mut state = State::new(name, 1, settings);
         let time = state.time;
         let origin = Origin {

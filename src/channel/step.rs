@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::dedup::Keys;
 use super::messages::{Aside, Batch, Draft, Origin};
 use super::window::Window;
+use crate::config::Config;
 use crate::model::{HubId, Key, Message, Moment, Seq, UserName, Wall};
 use crate::protocol::{ErrorCode, Posted, Problem, Start};
 use crate::store::{AppendError, Head, MetaOp, ReadError, WriteError};
@@ -18,6 +19,21 @@ pub(super) struct Settings {
     pub announce_max: usize,
     pub replay_max: u64,
     pub create_on_join: bool,
+}
+
+impl Settings {
+    /// What `config` says.
+    pub fn of(config: &Config) -> Self {
+        let (channels, limits) = (&config.channels, &config.limits);
+        Self {
+            window: channels.window,
+            dedup_window: channels.dedup_window,
+            dedup_scan: limits.dedup_scan,
+            announce_max: channels.announce_max,
+            replay_max: limits.replay_max,
+            create_on_join: channels.create_on_join,
+        }
+    }
 }
 
 /// The time of a step.

@@ -8,8 +8,7 @@ use bytes::{Bytes, BytesMut};
 use super::Hash;
 use super::keys::{self, ChannelId};
 use super::record::{self, Record};
-use super::rows::EngineError;
-use super::rows::MAX_VALUE;
+use super::rows::{EngineError, MAX_VALUE};
 use super::seal::{self, Bad};
 use crate::model::{Hour, Message, Seq};
 
