@@ -12,11 +12,12 @@ scenarios! {
         what_was_published_into_a_drain_is_answered_and_kept,
         a_goodbye_waits_for_what_was_asked_before_it;
     once:
-        readiness_ends_when_draining_begins,
         the_metrics_name_no_secret;
+    waiting:
+        readiness_ends_when_draining_begins;
     alone:
         the_pages_for_machines_answer;
-    websocket:
+    waiting_websocket:
         a_peer_that_never_answers_does_not_hold_up_the_end;
 }
 

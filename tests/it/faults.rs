@@ -16,10 +16,11 @@ scenarios! {
         a_channel_that_breaks_again_and_again_stays_in_order;
     once:
         a_worker_that_breaks_is_come_back_to,
-        a_registry_that_breaks_on_a_beat_calls_nobody_offline,
-        a_registry_that_breaks_in_its_sweep_calls_nobody_offline,
         a_channel_that_broke_still_knows_who_is_there,
         what_an_interval_lost_is_a_new_epoch_for_whoever_asks;
+    waiting:
+        a_registry_that_breaks_on_a_beat_calls_nobody_offline,
+        a_registry_that_breaks_in_its_sweep_calls_nobody_offline;
     longpoll:
         requests_that_meet_a_broken_worker_end_their_session_and_clients_come_back;
 }

@@ -24,7 +24,8 @@ scenarios! {
         a_second_hello_is_a_conflict,
         a_token_is_refreshed_by_one_of_the_same_user;
     websocket:
-        anything_before_hello_is_unauthenticated,
+        anything_before_hello_is_unauthenticated;
+    waiting_websocket:
         a_connection_without_hello_is_ended_in_time,
         talking_without_hello_does_not_stay_the_end;
 }

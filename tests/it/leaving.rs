@@ -18,8 +18,9 @@ scenarios! {
         one_who_left_may_come_back,
         others_hear_who_joins_and_who_leaves,
         a_large_channel_does_not_announce_who_comes_and_goes,
-        who_names_each_subscribed_user_once_in_order,
         who_is_read_in_pages;
+    waiting:
+        who_names_each_subscribed_user_once_in_order;
 }
 
 /// The names of the channels that a user is a member of.

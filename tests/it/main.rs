@@ -10,6 +10,10 @@ mod support;
 /// `everywhere` runs them on each engine over each transport and over both by turns, and mounted in a host; `once` on the memory engine, where
 /// the engine cannot matter; `websocket` and `longpoll` likewise, for what only that transport has; and `alone` where
 /// the transport cannot matter either.
+///
+/// `waiting` is `once`, and `waiting_websocket` is `websocket`, for what mostly waits for a period to pass: one test runs
+/// it over all its transports at the same time, and the period is waited out once. What keeps the machine busy, or says
+/// how soon somebody busy is served, does not belong there.
 macro_rules! scenarios {
     ($($how:ident: $($name:ident),+ $(,)?);+ $(;)?) => {
         $(scenarios!(@ $how $($name)+);)+
@@ -28,6 +32,12 @@ macro_rules! scenarios {
         scenarios!(@@ once_hosted Memory Hosted $($name)+);
         scenarios!(@@ once_longpoll Memory LongPoll $($name)+);
         scenarios!(@@ once_mixed Memory Mixed $($name)+);
+    };
+    (@ waiting $($name:ident)+) => {
+        scenarios!(@@@ once_together [WebSocket Hosted LongPoll Mixed] $($name)+);
+    };
+    (@ waiting_websocket $($name:ident)+) => {
+        scenarios!(@@@ websocket_together [WebSocket Hosted] $($name)+);
     };
     (@ websocket $($name:ident)+) => {
         scenarios!(@@ websocket Memory WebSocket $($name)+);
@@ -49,6 +59,18 @@ macro_rules! scenarios {
                 use crate::support::{Engine, Transport, run};
                 run(Engine::$engine, Transport::$transport, super::$name);
             })+
+        }
+    };
+    (@@@ $stage:ident $transports:tt $($name:ident)+) => {
+        mod $stage {
+            $(scenarios!(@@@@ $transports $name);)+
+        }
+    };
+    (@@@@ [$($transport:ident)+] $name:ident) => {
+        #[test]
+        fn $name() {
+            use crate::support::{Engine, Transport, run_together};
+            run_together(Engine::Memory, &[$(Transport::$transport),+], super::$name);
         }
     };
 }

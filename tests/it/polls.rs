@@ -203,9 +203,9 @@ async fn after_and_wait_have_to_be_numbers(stage: Stage) {
 }
 
 async fn a_poll_waits_as_long_as_it_says_and_no_longer_than_a_heartbeat(stage: Stage) {
-    let site = stage.site_with(|config| config.presence.heartbeat = Duration::from_millis(500)).await;
+    let site = stage.site_with(|config| config.presence.heartbeat = Duration::from_millis(300)).await;
     let (mut ann, next) = hearer(&site).await;
-    for (wait, least) in [("0", 0), ("0.2", 200), ("25", 500), ("9999", 500)] {
+    for (wait, least) in [("0", 0), ("0.2", 200), ("25", 300), ("9999", 300)] {
         let begun = Instant::now();
         let (events, last) = ann.page(next, wait).await;
         let took = begun.elapsed();
@@ -215,7 +215,7 @@ async fn a_poll_waits_as_long_as_it_says_and_no_longer_than_a_heartbeat(stage: S
     let begun = Instant::now();
     let request = Request::get(ann.path(&format!("/events?after={next}")));
     assert_eq!(page(&ann.http.ask(request).await), (vec![], next));
-    assert!(begun.elapsed() >= Duration::from_millis(500), "without `wait` it waits, too");
+    assert!(begun.elapsed() >= Duration::from_millis(300), "without `wait` it waits, too");
 }
 
 async fn a_later_poll_ends_the_first(stage: Stage) {

@@ -14,14 +14,16 @@ scenarios! {
         presence_counts_sessions_and_knows_who_was_never_seen,
         presence_takes_up_to_500_names,
         a_watcher_hears_who_comes_and_who_says_goodbye,
+        unwatching_ends_the_telling,
+        a_logout_ends_this_session_alone;
+    waiting:
         a_user_is_online_while_one_session_is,
         an_old_connections_end_does_not_end_a_newer_one,
-        unwatching_ends_the_telling,
         watching_a_channel_is_watching_those_in_it,
-        a_logout_ends_this_session_alone,
         many_who_come_and_go_are_shown_as_they_are;
     websocket:
-        a_cut_connection_shows_within_a_second,
+        a_cut_connection_shows_within_a_second;
+    waiting_websocket:
         a_peer_that_fell_silent_is_offline_by_timeout,
         a_peer_that_reads_and_says_nothing_is_ended_with_4000,
         a_pong_is_a_sign_of_life;

@@ -14,7 +14,8 @@ scenarios! {
         a_client_that_is_cut_again_and_again_hears_everything_once,
         a_replay_larger_than_the_sessions_queue_arrives_whole;
     once:
-        many_who_join_at_once_hear_the_same,
+        many_who_join_at_once_hear_the_same;
+    waiting:
         a_channel_that_was_put_to_sleep_goes_on_where_it_stood;
 }
 

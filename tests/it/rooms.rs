@@ -12,11 +12,12 @@ scenarios! {
         a_read_position_is_kept_and_never_moves_back,
         ones_channels_are_listed_with_what_is_unread;
     once:
-        typing_is_told_to_others_once_in_three_seconds_and_not_stored,
         a_read_position_is_told_to_ones_own_sessions,
         a_read_position_beyond_the_head_is_the_head,
         in_a_large_channel_nothing_is_told_of_others,
-        channels_are_read_in_pages,
+        channels_are_read_in_pages;
+    waiting:
+        typing_is_told_to_others_once_in_three_seconds_and_not_stored,
         activity_is_told_where_a_member_does_not_subscribe,
         activity_is_told_at_most_once_a_second,
         a_pulse_names_the_heads_that_moved,

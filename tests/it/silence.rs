@@ -41,7 +41,7 @@ async fn polls_and_commands_are_signs_of_life_and_silence_is_missed(stage: Stage
     let mut silent = Polls::open(site.address).await;
     let mut watcher = watcher(&site, &[polls.user(), talks.user(), silent.user()]).await;
     let begun = Instant::now();
-    let until = begun + TIMEOUT + Duration::from_secs(1);
+    let until = begun + TIMEOUT + Duration::from_millis(500);
     let polling = async {
         while Instant::now() < until {
             assert_eq!(polls.page(0, "20").await, (vec![], 0));
@@ -135,7 +135,7 @@ async fn a_burst_larger_than_the_queue_is_heard_whole_at_any_pace(stage: Stage) 
         one.command(json!({"type": "join", "channel": "a"})).await;
         all.push(tokio::spawn(async move {
             let (mut after, mut places) = (0, Vec::new());
-            while places.last() != Some(&100) {
+            while places.last() != Some(&60) {
                 let answer = one.http.ask(one.poll(after, "5")).await;
                 let (events, next) = page(&answer);
                 places.extend(events.iter().filter_map(|event| event["seq"].as_u64()));
@@ -147,7 +147,7 @@ async fn a_burst_larger_than_the_queue_is_heard_whole_at_any_pace(stage: Stage) 
             places
         }));
     }
-    let mut left = 101;
+    let mut left = 61;
     flood(&mut bob, async || {
         left -= 1;
         left > 0
@@ -155,7 +155,7 @@ async fn a_burst_larger_than_the_queue_is_heard_whole_at_any_pace(stage: Stage) 
     .await;
     for one in all {
         let places = one.await.expect("the reader is well");
-        assert!(places.iter().copied().eq(1..=100), "{places:?}");
+        assert!(places.iter().copied().eq(1..=60), "{places:?}");
     }
 }
 
@@ -164,7 +164,7 @@ async fn a_client_that_only_sends_commands_stays(stage: Stage) {
     let mut ann = Polls::open(site.address).await;
     ann.command(json!({"type": "join", "channel": "a"})).await;
     let begun = Instant::now();
-    while begun.elapsed() < TIMEOUT * 2 {
+    while begun.elapsed() < TIMEOUT + Duration::from_millis(500) {
         assert_eq!(ann.command(json!({"type": "ping"})).await[0]["type"], "pong");
         pause(50).await;
     }

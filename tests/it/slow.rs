@@ -12,9 +12,10 @@ use crate::support::{Client, End, Polls, Stage, pause, publish};
 scenarios! {
     once:
         a_jammed_reader_is_cut_off_and_the_others_hear_everything_at_their_pace,
-        a_reader_that_was_too_slow_comes_back_and_misses_nothing,
         a_burst_of_large_messages_ends_nobody_who_reads,
         coming_back_to_many_channels_at_once_gives_every_replay;
+    waiting:
+        a_reader_that_was_too_slow_comes_back_and_misses_nothing;
     longpoll:
         a_reader_that_takes_its_time_over_a_replay_gets_all_of_it;
 }

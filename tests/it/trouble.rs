@@ -11,7 +11,7 @@ scenarios! {
     everywhere:
         a_store_that_fails_takes_nothing_and_comes_back_with_everything_receipted,
         a_single_failed_write_is_got_over;
-    once:
+    waiting:
         a_full_disk_refuses_publishes_and_lets_reads_go_on,
         a_read_that_fails_is_tried_again;
 }

@@ -27,6 +27,7 @@ pub use site::{Engine, Site, Stage};
 pub use words::publish;
 
 use std::future::Future;
+use std::thread;
 use std::time::Duration;
 
 /// Runs a scenario on a runtime of its own.
@@ -34,6 +35,21 @@ pub fn run<F: Future<Output = ()>>(engine: Engine, transport: Transport, scenari
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(scenario(Stage { engine, transport }));
     runtime.shutdown_timeout(Duration::from_secs(1));
+}
+
+/// Runs a scenario over several transports at the same time, each on a thread named after its own.
+pub fn run_together<F: Future<Output = ()>>(engine: Engine, transports: &[Transport], scenario: fn(Stage) -> F) {
+    thread::scope(|scope| {
+        let begin = |&transport: &Transport| {
+            let named = thread::Builder::new().name(format!("{transport:?}"));
+            let running = named.spawn_scoped(scope, move || run(engine, transport, scenario));
+            (transport, running.expect("a thread"))
+        };
+        let running: Vec<_> = transports.iter().map(begin).collect();
+        let failed = running.into_iter().filter_map(|(transport, one)| one.join().is_err().then_some(transport));
+        let failed: Vec<_> = failed.collect();
+        assert!(failed.is_empty(), "it failed over {failed:?}; the threads of these names said why");
+    });
 }
 
 /// Waits for something that has to come true, asking again every few milliseconds.
