@@ -135,6 +135,7 @@ impl World {
 
     /// Lives through it.
     pub fn run(mut self, seed: u64) -> Outcome {
+        crate::hush();
         self.tell(|world| format!("{:?}", world.plan));
         made_up::begin(Time { moment: Moment(0), wall: Wall(EPOCH), start: self.start }, seed);
         let mut down = 0;
