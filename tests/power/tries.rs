@@ -1,4 +1,4 @@
-//! Images of one trace: which to try, building and checking them on all cores, and keeping those that failed.
+//! Images of one trace: which to try, building and checking them, on all cores, and keeping those that failed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -189,7 +189,8 @@ pub fn run(name: &str, steps: &[Step<'_>], mut chosen: Vec<Try>, keep: &Path) ->
     chosen.dedup();
     let (begun, count) = (Instant::now(), chosen.len());
     let tally = Mutex::new(Tally::default());
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    // Half of the time they wait for the disk.
+    let workers = 2 * std::thread::available_parallelism().map_or(2, usize::from);
     let (give, take) = mpsc::sync_channel::<Job<'_>>(1);
     let take = Mutex::new(take);
     let work = || {
