@@ -12,12 +12,31 @@ use crate::usage::{Sample, Used};
 pub trait Traffic: Play {
     /// Does what is due, and returns when something is due next.
     fn due(&mut self, net: &mut Net, now: u64) -> Option<u64>;
+    /// How far it is; of traffic that is made of other traffic, how far that is whose times count.
+    fn course(&mut self) -> &mut Course;
     /// From now on what comes counts, or no longer.
-    fn measure(&mut self, on: bool, now: u64);
+    fn measure(&mut self, on: bool, now: u64) {
+        self.course().window.set(on, now);
+    }
     /// Nothing new begins from now on.
-    fn stop(&mut self);
+    fn stop(&mut self) {
+        self.course().stopped = true;
+    }
     /// Whether nothing is on its way.
-    fn is_settled(&self) -> bool;
+    fn is_settled(&mut self) -> bool {
+        self.course().in_flight == 0
+    }
+}
+
+/// How far traffic is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Course {
+    /// What is on its way.
+    pub in_flight: u64,
+    /// Whether nothing new begins.
+    pub stopped: bool,
+    /// The time that counts.
+    pub window: Window,
 }
 
 /// The time that counts.

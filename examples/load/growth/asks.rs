@@ -13,7 +13,7 @@ use crate::frames::{Names, Writer, is_message, is_receipt, join, put};
 use crate::growth::point::Point;
 use crate::net::{Net, Play};
 use crate::report::{Times, times};
-use crate::stage::{self, Traffic, Window};
+use crate::stage::{self, Course, Traffic};
 
 /// An answer that does not come for so long will not come, in seconds.
 const PATIENCE: f64 = 20.0;
@@ -34,7 +34,7 @@ pub enum Ask {
 /// The most messages of a page.
 pub const PAGE: u64 = 1000;
 /// So many pages are asked for at a time.
-const PAGES: u32 = 4;
+const PAGES: u64 = 4;
 
 /// A channel as the session knows it.
 #[derive(Clone, Debug, Default)]
@@ -69,9 +69,7 @@ pub struct Asks {
     first: std::ops::Range<u32>,
     begun: Option<u64>,
     paced: u64,
-    in_flight: u32,
-    stopped: bool,
-    window: Window,
+    course: Course,
     /// Messages that came in pages.
     pub read: u64,
     times: Times,
@@ -95,9 +93,7 @@ impl Asks {
             first: 0..0,
             begun: None,
             paced: 0,
-            in_flight: 0,
-            stopped: false,
-            window: Window::default(),
+            course: Course::default(),
             read: 0,
             times: times()?,
             faults: Faults::default(),
@@ -116,7 +112,7 @@ impl Asks {
         self.begin(ask)?;
         let measured = stage::run(net, self, common, None)?;
         if !measured.settled {
-            let waiting = u64::from(self.in_flight);
+            let waiting = self.course.in_flight;
             self.faults.add("unanswered", waiting, || format!("{name}, for {} s", common.patience));
         }
         point.times(name, &self.times);
@@ -137,16 +133,16 @@ impl Asks {
             if seen != self.paced {
                 (seen, moved) = (self.paced, now);
             } else if now > moved + micros(PATIENCE) {
-                self.faults.add("unanswered", u64::from(self.in_flight), || format!("for {PATIENCE} s"));
+                self.faults.add("unanswered", self.course.in_flight, || format!("for {PATIENCE} s"));
             }
         }
-        self.stopped = true;
+        self.course.stopped = true;
         Ok((net.clock.now() - begun) as f64 / 1e6)
     }
 
     fn begin(&mut self, ask: Ask) -> Result<(), String> {
         self.ask = ask;
-        (self.begun, self.paced, self.stopped, self.first) = (None, 0, false, 0..0);
+        (self.begun, self.paced, self.course.stopped, self.first) = (None, 0, false, 0..0);
         self.times = times()?;
         Ok(())
     }
@@ -157,14 +153,14 @@ impl Asks {
             Ask::Pages(pages) => !pages.is_empty(),
             _ => !self.first.is_empty(),
         };
-        self.in_flight == 0 && !more
+        self.course.in_flight == 0 && !more
     }
 
     fn send(&mut self, net: &mut Net, due: u64) {
         // A first round goes to each channel, and is not gone on with.
         let channel = match self.first.next() {
             Some(channel) => {
-                self.stopped = self.first.is_empty();
+                self.course.stopped = self.first.is_empty();
                 channel
             }
             None => self.dice.random_range(0..self.places.len() as u32),
@@ -172,7 +168,7 @@ impl Asks {
         let Place { epoch, head } = &self.places[channel as usize];
         let command = match &mut self.ask {
             Ask::Publish(_) => {
-                self.in_flight += 1;
+                self.course.in_flight += 1;
                 return put(net.out(self.who), self.writer.publish(channel, 0, due));
             }
             Ask::Join(behind) => {
@@ -196,19 +192,19 @@ impl Asks {
                 )
             }
         };
-        self.in_flight += 1;
+        self.course.in_flight += 1;
         put(net.out(self.who), command.as_bytes());
     }
 
     /// Something was answered; perhaps the next thing is asked.
     fn answered(&mut self, due: u64, now: u64) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.course.in_flight = self.course.in_flight.saturating_sub(1);
         self.paced += 1;
         self.time(due, now);
     }
 
     fn time(&mut self, due: u64, now: u64) {
-        if self.window.has(due) {
+        if self.course.window.has(due) {
             self.times.saturating_record(now.saturating_sub(due));
         }
     }
@@ -219,7 +215,7 @@ impl Asks {
         match (found, place) {
             (Some(receipt), Some(place)) if receipt.seq == place.head + 1 => {
                 place.head += 1;
-                self.in_flight = self.in_flight.saturating_sub(1);
+                self.course.in_flight = self.course.in_flight.saturating_sub(1);
                 self.time(receipt.due, now);
             }
             _ => self.faults.add("odd receipt", 1, || String::from_utf8_lossy(frame).into_owned()),
@@ -290,7 +286,7 @@ impl Play for Asks {
             b"joined" => self.joined(net, frame, now),
             b"left" => {
                 self.joining = None;
-                self.in_flight = self.in_flight.saturating_sub(1);
+                self.course.in_flight = self.course.in_flight.saturating_sub(1);
                 self.paced += 1;
             }
             b"error" | b"closed" => self.faults.add("refused", 1, || String::from_utf8_lossy(frame).into_owned()),
@@ -311,7 +307,7 @@ impl Traffic for Asks {
         let at_once = match &self.ask {
             Ask::Publish(rate) => {
                 let rate = *rate;
-                while !self.stopped {
+                while !self.course.stopped {
                     let due = begun + (self.paced as f64 * 1e6 / rate) as u64;
                     if due > net.clock.now() {
                         return Some(due);
@@ -321,25 +317,17 @@ impl Traffic for Asks {
                 }
                 return None;
             }
-            Ask::Pages(pages) => PAGES.min(self.in_flight + pages.len() as u32),
+            Ask::Pages(pages) => PAGES.min(self.course.in_flight + pages.len() as u64),
             _ => 1,
         };
-        while !self.stopped && self.in_flight < at_once {
+        while !self.course.stopped && self.course.in_flight < at_once {
             self.send(net, net.clock.now());
         }
         None
     }
 
-    fn measure(&mut self, on: bool, now: u64) {
-        self.window.set(on, now);
-    }
-
-    fn stop(&mut self) {
-        self.stopped = true;
-    }
-
-    fn is_settled(&self) -> bool {
-        self.in_flight == 0
+    fn course(&mut self) -> &mut Course {
+        &mut self.course
     }
 }
 

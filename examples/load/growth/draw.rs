@@ -34,6 +34,9 @@ enum Y {
     Log,
 }
 
+/// Lines: what each is called, and its figure.
+type Lines = &'static [(&'static str, &'static str)];
+
 /// A plot.
 struct Plot {
     /// Its file.
@@ -46,17 +49,11 @@ struct Plot {
     runs: Y,
     /// A figure is shown in this many of its own unit.
     unit: f64,
-    /// Lines: what each is called, and its figure.
-    lines: &'static [(&'static str, &'static str)],
+    lines: Lines,
 }
 
 /// A plot whose y runs from nought.
-const fn plot(
-    name: &'static str,
-    [what, x, y]: [&'static str; 3],
-    unit: f64,
-    lines: &'static [(&'static str, &'static str)],
-) -> Plot {
+const fn plot(name: &'static str, [what, x]: [&'static str; 2], y: &'static str, unit: f64, lines: Lines) -> Plot {
     Plot { name, what, x, y, runs: Y::Linear, unit, lines }
 }
 
@@ -65,70 +62,42 @@ const fn steep(plot: Plot) -> Plot {
     Plot { runs: Y::Log, ..plot }
 }
 
-const RECEIPT: &[(&str, &str)] = &[("p50", "receipt_p50_us"), ("p99", "receipt_p99_us")];
-const JOIN: &[(&str, &str)] = &[("p50", "join_p50_us"), ("p99", "join_p99_us")];
-const SESSIONS: &str = "idle sessions";
-const CHANNELS: &str = "channels that exist";
-const MESSAGES: &str = "messages on disk";
-const SUBSCRIBERS: &str = "subscribers of one channel";
+/// The median and the 99th percentile of these times.
+macro_rules! quantiles {
+    ($times:literal) => {
+        &[("p50", concat!($times, "_p50_us")), ("p99", concat!($times, "_p99_us"))]
+    };
+}
+
+const ASLEEP: Lines = &[("all asleep", "memory_bytes"), ("after the work", "memory_used_bytes")];
+const STARTED: Lines = &[("after a start", "memory_started_bytes"), ("all read", "memory_read_bytes")];
+const STARTS: Lines = &[("after a clean stop", "start_clean_ms"), ("after kill -9", "start_killed_ms")];
+const RATE: Lines = &[("deliveries", "deliveries_per_second")];
+const MEMORY: &str = "memory of the server, MB";
+
+/// What grows, as the file of figures calls it and as people do.
+const SESSIONS: [&str; 2] = ["sessions", "idle sessions"];
+const CHANNELS: [&str; 2] = ["channels", "channels that exist"];
+const MESSAGES: [&str; 2] = ["messages", "messages on disk"];
+const SUBSCRIBERS: [&str; 2] = ["subscribers", "subscribers of one channel"];
 
 /// All of them.
 const PLOTS: [Plot; 15] = [
-    steep(plot(
-        "sessions-memory",
-        ["sessions", SESSIONS, "memory for each, kB"],
-        1e3,
-        &[("memory for each", "memory_each_bytes")],
-    )),
-    plot("sessions-cpu", ["sessions", SESSIONS, "CPU while idle, % of a core"], 1.0, &[("CPU", "idle_cpu_percent")]),
-    plot("sessions-receipt", ["sessions", SESSIONS, "receipt in a channel of ten, ms"], 1e3, RECEIPT),
-    plot("channels-receipt", ["channels", CHANNELS, "receipt of a random channel, ms"], 1e3, RECEIPT),
-    plot("channels-join", ["channels", CHANNELS, "join of a random channel, ms"], 1e3, JOIN),
-    plot(
-        "channels-memory",
-        ["channels", CHANNELS, "memory of the server, MB"],
-        1e6,
-        &[("all asleep", "memory_bytes"), ("after the work", "memory_used_bytes")],
-    ),
-    plot("messages-receipt", ["messages", MESSAGES, "receipt, ms"], 1e3, RECEIPT),
-    plot(
-        "messages-newest",
-        ["messages", MESSAGES, "the newest 50 of a channel, ms"],
-        1e3,
-        &[("p50", "newest_p50_us"), ("p99", "newest_p99_us")],
-    ),
-    plot("messages-join", ["messages", MESSAGES, "join 20 messages behind, ms"], 1e3, JOIN),
-    plot(
-        "messages-memory",
-        ["messages", MESSAGES, "memory of the server, MB"],
-        1e6,
-        &[("after a start", "memory_started_bytes"), ("all read", "memory_read_bytes")],
-    ),
-    steep(plot("messages-disk", ["messages", MESSAGES, "disk, MB"], 1e6, &[("disk", "disk_bytes")])),
-    plot(
-        "messages-start",
-        ["messages", MESSAGES, "start, ms"],
-        1.0,
-        &[("after a clean stop", "start_clean_ms"), ("after kill -9", "start_killed_ms")],
-    ),
-    steep(plot(
-        "subscribers-rate",
-        ["subscribers", SUBSCRIBERS, "deliveries a second, 8 in flight"],
-        1.0,
-        &[("deliveries", "deliveries_per_second")],
-    )),
-    steep(plot(
-        "subscribers-delivery",
-        ["subscribers", SUBSCRIBERS, "delivery, 1 in flight, ms"],
-        1e3,
-        &[("p50", "delivery_p50_us"), ("p99", "delivery_p99_us")],
-    )),
-    steep(plot(
-        "subscribers-last",
-        ["subscribers", SUBSCRIBERS, "until the last one has it, ms"],
-        1e3,
-        &[("p50", "last_p50_us"), ("p99", "last_p99_us")],
-    )),
+    steep(plot("sessions-memory", SESSIONS, "memory for each, kB", 1e3, &[("memory for each", "memory_each_bytes")])),
+    plot("sessions-cpu", SESSIONS, "CPU while idle, % of a core", 1.0, &[("CPU", "idle_cpu_percent")]),
+    plot("sessions-receipt", SESSIONS, "receipt in a channel of ten, ms", 1e3, quantiles!("receipt")),
+    plot("channels-receipt", CHANNELS, "receipt of a random channel, ms", 1e3, quantiles!("receipt")),
+    plot("channels-join", CHANNELS, "join of a random channel, ms", 1e3, quantiles!("join")),
+    plot("channels-memory", CHANNELS, MEMORY, 1e6, ASLEEP),
+    plot("messages-receipt", MESSAGES, "receipt, ms", 1e3, quantiles!("receipt")),
+    plot("messages-newest", MESSAGES, "the newest 50 of a channel, ms", 1e3, quantiles!("newest")),
+    plot("messages-join", MESSAGES, "join 20 messages behind, ms", 1e3, quantiles!("join")),
+    plot("messages-memory", MESSAGES, MEMORY, 1e6, STARTED),
+    steep(plot("messages-disk", MESSAGES, "disk, MB", 1e6, &[("disk", "disk_bytes")])),
+    plot("messages-start", MESSAGES, "start, ms", 1.0, STARTS),
+    steep(plot("subscribers-rate", SUBSCRIBERS, "deliveries a second, 8 in flight", 1.0, RATE)),
+    steep(plot("subscribers-delivery", SUBSCRIBERS, "delivery, 1 in flight, ms", 1e3, quantiles!("delivery"))),
+    steep(plot("subscribers-last", SUBSCRIBERS, "until the last one has it, ms", 1e3, quantiles!("last"))),
 ];
 
 /// Draws what there are figures for, and returns the files.

@@ -7,11 +7,12 @@ use crate::check::Track;
 use crate::clock::micros;
 use crate::crowd::{Seat, gather};
 use crate::growth::point::Point;
-use crate::net::{Net, Play};
+use crate::net::Net;
 use crate::shapes::idle::Silence;
+use crate::shapes::pair::Pair;
 use crate::shapes::posts::{Pace, Posts, Publisher};
 use crate::shapes::setting::Setting;
-use crate::stage::{self, Traffic, turns};
+use crate::stage::{self, turns};
 use crate::usage::rss;
 
 /// Subscribers of the channel in which something is said.
@@ -26,51 +27,6 @@ const WINDOW: f64 = 2.4;
 const SETTLED: f64 = 0.002;
 /// It is waited for at most so long, in seconds.
 const SETTLING: u32 = 8;
-
-/// The idle ones beside the ten.
-struct Beside {
-    /// The ten have the connections below this.
-    border: usize,
-    ten: Posts,
-    /// Whether the ten say anything.
-    said: bool,
-    idle: Silence,
-}
-
-impl Play for Beside {
-    fn opened(&mut self, _net: &mut Net, _who: usize) {}
-
-    fn frame(&mut self, net: &mut Net, who: usize, frame: &[u8], now: u64) {
-        if who < self.border {
-            self.ten.frame(net, who, frame, now);
-        } else {
-            self.idle.frame(net, who, frame, now);
-        }
-    }
-
-    fn ended(&mut self, net: &mut Net, who: usize, why: &str) {
-        self.idle.ended(net, who, why);
-    }
-}
-
-impl Traffic for Beside {
-    fn due(&mut self, net: &mut Net, now: u64) -> Option<u64> {
-        let ten = if self.said { self.ten.due(net, now) } else { None };
-        self.idle.due(net, now).into_iter().chain(ten).min()
-    }
-
-    fn measure(&mut self, on: bool, now: u64) {
-        self.ten.measure(on, now);
-    }
-
-    fn stop(&mut self) {
-        self.ten.stop();
-    }
-
-    fn is_settled(&self) -> bool {
-        self.ten.is_settled()
-    }
-}
 
 /// Measures with so many.
 pub fn measure(common: &Common, count: u64) -> Result<Point, String> {
@@ -88,17 +44,17 @@ pub fn measure(common: &Common, count: u64) -> Result<Point, String> {
     let publishers = (0..TEN as usize).map(|who| Publisher { who, channel: 0 }).collect();
     let hears = ten.iter().flat_map(|session| &session.joined).map(|joined| Some((0, Track::from(joined.next))));
     let ten = Posts::new(names, writer, publishers, hears.collect(), 1, TEN, Pace::Rate(RATE))?;
-    let idle = Silence::long((TEN + count) as usize, now);
-    let mut beside = Beside { border: TEN as usize, ten, said: false, idle };
+    // As long as nobody says anything, the ten are idle, too.
+    let mut idle = Silence::long((TEN + count) as usize, now);
     let mut events = Events::with_capacity(4096);
-    let mut watch = |beside: &mut Beside, net: &mut Net, seconds: f64| {
+    let mut watch = |idle: &mut Silence, net: &mut Net, seconds: f64| {
         let until = net.clock.now() + micros(seconds);
-        turns(net, beside, &mut events, until, |_| {})
+        turns(net, idle, &mut events, until, |_| {})
     };
-    watch(&mut beside, &mut net, common.warmup)?;
+    watch(&mut idle, &mut net, common.warmup)?;
     let mut before = rss(pid).unwrap_or(0);
     for _ in 0..SETTLING {
-        watch(&mut beside, &mut net, common.seconds.min(1.0))?;
+        watch(&mut idle, &mut net, common.seconds.min(1.0))?;
         let now = rss(pid).unwrap_or(0);
         let grew = now.abs_diff(before) as f64;
         before = now;
@@ -107,19 +63,19 @@ pub fn measure(common: &Common, count: u64) -> Result<Point, String> {
         }
     }
     let (cpu, since) = (cpu_nanos(pid), net.clock.now());
-    watch(&mut beside, &mut net, common.seconds * WINDOW)?;
+    watch(&mut idle, &mut net, common.seconds * WINDOW)?;
     let busy = cpu_nanos(pid).saturating_sub(cpu) as f64 / 1e3;
     let memory = rss(pid).unwrap_or(0);
     point.figure("memory_bytes", memory as f64);
     point.figure("memory_each_bytes", memory.saturating_sub(empty) as f64 / f64::from(count));
     point.figure("idle_cpu_percent", busy * 100.0 / (net.clock.now() - since) as f64);
-    beside.said = true;
+    let mut beside = Pair { border: TEN as usize, quiet: ten, loud: idle };
     let measured = stage::run(&mut net, &mut beside, common, server.pid)?;
-    beside.ten.end(measured.settled);
-    point.times("receipt", &beside.ten.receipt);
-    point.times("delivery", &beside.ten.delivery);
-    point.faults(&beside.ten.faults);
-    point.faults(&beside.idle.faults);
+    beside.quiet.end(measured.settled);
+    point.times("receipt", &beside.quiet.receipt);
+    point.times("delivery", &beside.quiet.delivery);
+    point.faults(&beside.quiet.faults);
+    point.faults(&beside.loud.faults);
     drop(net);
     server.stop()?;
     Ok(point)

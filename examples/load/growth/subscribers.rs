@@ -10,7 +10,7 @@ use crate::net::{Net, Play};
 use crate::report::{Times, times};
 use crate::shapes::posts::{Pace, Posts, Publisher};
 use crate::shapes::setting::Setting;
-use crate::stage::{self, Traffic, Window};
+use crate::stage::{self, Course, Traffic};
 
 /// On their way, for how much can be delivered.
 const MANY: u32 = 8;
@@ -23,7 +23,6 @@ struct Alone {
     posts: Posts,
     /// When the one on its way was sent.
     since: u64,
-    window: Window,
     last: Times,
 }
 
@@ -36,7 +35,8 @@ impl Play for Alone {
         // The next one is sent when everyone has this one.
         if self.posts.sent() > sent {
             let now = net.clock.now();
-            if self.window.has(self.since) {
+            let counts = self.course().window;
+            if counts.has(self.since) {
                 self.last.saturating_record(now.saturating_sub(self.since));
             }
             self.since = now;
@@ -53,17 +53,8 @@ impl Traffic for Alone {
         self.posts.due(net, now)
     }
 
-    fn measure(&mut self, on: bool, now: u64) {
-        self.window.set(on, now);
-        self.posts.measure(on, now);
-    }
-
-    fn stop(&mut self) {
-        self.posts.stop();
-    }
-
-    fn is_settled(&self) -> bool {
-        self.posts.is_settled()
+    fn course(&mut self) -> &mut Course {
+        self.posts.course()
     }
 }
 
@@ -88,7 +79,7 @@ pub fn measure(common: &Common, count: u64) -> Result<Point, String> {
     point.times("many_delivery", &many.delivery);
     let alone = posts(common, &names, &sessions, 1, 1)?;
     let since = net.clock.now();
-    let mut alone = Alone { posts: alone, since, window: Window::default(), last: times()? };
+    let mut alone = Alone { posts: alone, since, last: times()? };
     let longer = Common { seconds: common.seconds * LONGER, ..common.clone() };
     let measured = stage::run(&mut net, &mut alone, &longer, server.pid)?;
     alone.posts.end(measured.settled);

@@ -55,12 +55,7 @@ pub fn run(common: &Common, fanout: &Fanout) -> Result<Report, String> {
     let mut report = Report::new("fanout", server.name, options);
     report.figure("deliveries_per_second", posts.heard as f64 / measured.used.seconds, 0, "/s");
     report.figure("messages_per_second", posts.receipts as f64 / measured.used.seconds, 0, "/s");
-    report.count("deliveries", posts.heard);
-    report.used(&measured.used, posts.heard, "delivery");
-    report.memory(&before, &measured.after);
-    report.times("delivery", &posts.delivery);
-    report.times("receipt", &posts.receipt);
-    report.faults(&posts.faults);
+    posts.tell(&mut report, &before, &measured);
     drop(net);
     server.stop()?;
     Ok(report)

@@ -12,7 +12,7 @@ use crate::frames::put;
 use crate::net::{Net, Play};
 use crate::report::Report;
 use crate::shapes::setting::Setting;
-use crate::stage::{Traffic, turns};
+use crate::stage::{Course, Traffic, turns};
 use crate::usage::Sample;
 
 /// A client that heard nothing for this long asks, in microseconds.
@@ -25,6 +25,7 @@ pub struct Silence {
     /// When each will ask, if it hears nothing until then.
     asks: Vec<u64>,
     next_look: u64,
+    course: Course,
     /// What was wrong.
     pub faults: Faults,
 }
@@ -32,7 +33,8 @@ pub struct Silence {
 impl Silence {
     /// Of so many connections, all of which were heard from just now.
     pub fn new(count: usize, now: u64) -> Self {
-        Self { asks: vec![now + HEARTBEAT; count], next_look: now, faults: Faults::default() }
+        let asks = vec![now + HEARTBEAT; count];
+        Self { asks, next_look: now, course: Course::default(), faults: Faults::default() }
     }
 
     /// Of so many, each of which was heard from at a moment of its own, as after a long while.
@@ -71,12 +73,8 @@ impl Traffic for Silence {
         Some(self.next_look)
     }
 
-    fn measure(&mut self, _on: bool, _now: u64) {}
-
-    fn stop(&mut self) {}
-
-    fn is_settled(&self) -> bool {
-        true
+    fn course(&mut self) -> &mut Course {
+        &mut self.course
     }
 }
 

@@ -11,7 +11,7 @@ use crate::pollers::Pollers;
 use crate::report::Report;
 use crate::shapes::posts::{Pace, Posts, Publisher};
 use crate::shapes::setting::Setting;
-use crate::stage::{self, Traffic};
+use crate::stage::{self, Course, Traffic};
 use crate::usage::Sample;
 
 struct Polled {
@@ -51,12 +51,8 @@ impl Traffic for Polled {
         self.posts.measure(on, now);
     }
 
-    fn stop(&mut self) {
-        self.posts.stop();
-    }
-
-    fn is_settled(&self) -> bool {
-        self.posts.is_settled()
+    fn course(&mut self) -> &mut Course {
+        self.posts.course()
     }
 }
 
@@ -94,12 +90,7 @@ pub fn run(common: &Common, longpoll: &Longpoll) -> Result<Report, String> {
     let mut report = Report::new("longpoll", server.name, options);
     report.figure("deliveries_per_second", posts.heard as f64 / measured.used.seconds, 0, "/s");
     report.figure("answers_per_second", answers as f64 / measured.used.seconds, 0, "/s");
-    report.count("deliveries", posts.heard);
-    report.used(&measured.used, posts.heard, "delivery");
-    report.memory(&before, &measured.after);
-    report.times("delivery", &posts.delivery);
-    report.times("receipt", &posts.receipt);
-    report.faults(&posts.faults);
+    posts.tell(&mut report, &before, &measured);
     drop(net);
     server.stop()?;
     Ok(report)

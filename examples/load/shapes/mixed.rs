@@ -14,7 +14,7 @@ use crate::net::{Net, Play};
 use crate::pollers::Pollers;
 use crate::report::{Report, Times, times};
 use crate::shapes::setting::Setting;
-use crate::stage::{self, Traffic, Window};
+use crate::stage::{self, Course, Traffic};
 use crate::usage::Sample;
 
 /// Channels of one session.
@@ -63,8 +63,7 @@ struct Day {
     rates: [f64; 6],
     done: [u64; 6],
     begun: Option<u64>,
-    stopped: bool,
-    window: Window,
+    course: Course,
     dice: StdRng,
     times: Vec<Times>,
     heard: u64,
@@ -74,7 +73,7 @@ struct Day {
 
 impl Day {
     fn time(&mut self, what: usize, due: u64, now: u64) {
-        if self.window.has(due) {
+        if self.course.window.has(due) {
             self.times[what].saturating_record(now.saturating_sub(due));
         }
     }
@@ -162,7 +161,7 @@ impl Day {
         track.hear(message.seq, || format!("session {who}"), &mut self.faults);
         let head = &mut self.heads[message.channel as usize];
         *head = message.seq.max(*head);
-        self.heard += u64::from(self.window.is_open());
+        self.heard += u64::from(self.course.window.is_open());
         self.time(if polled { DELIVERY + 1 } else { DELIVERY }, message.due, now);
     }
 
@@ -229,7 +228,7 @@ impl Play for Day {
 
 impl Traffic for Day {
     fn due(&mut self, net: &mut Net, now: u64) -> Option<u64> {
-        if self.stopped {
+        if self.course.stopped {
             return None;
         }
         let begun = *self.begun.get_or_insert(now);
@@ -245,15 +244,11 @@ impl Traffic for Day {
         (0..self.rates.len()).filter_map(|what| due(self, what)).min()
     }
 
-    fn measure(&mut self, on: bool, now: u64) {
-        self.window.set(on, now);
+    fn course(&mut self) -> &mut Course {
+        &mut self.course
     }
 
-    fn stop(&mut self) {
-        self.stopped = true;
-    }
-
-    fn is_settled(&self) -> bool {
+    fn is_settled(&mut self) -> bool {
         let there = |channel: u32, track: &Track| track.next() > self.heads[channel as usize];
         let member = |member: &Member| {
             let mut heard = member.session.joined.iter().zip(&member.tracks);
@@ -313,8 +308,7 @@ pub fn run(common: &Common, mixed: &Mixed) -> Result<Report, String> {
         rates: [posts, typing, reads, history, joins, reconnects],
         done: [0; 6],
         begun: None,
-        stopped: false,
-        window: Window::default(),
+        course: Course::default(),
         dice,
         times: KINDS.iter().map(|_| times()).collect::<Result<_, _>>()?,
         heard: 0,

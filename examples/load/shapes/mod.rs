@@ -4,6 +4,7 @@ pub mod fanout;
 pub mod idle;
 pub mod longpoll;
 pub mod mixed;
+pub mod pair;
 pub mod posts;
 pub mod quiet;
 pub mod receipts;

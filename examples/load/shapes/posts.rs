@@ -6,8 +6,9 @@ use crate::check::{Faults, Track};
 use crate::floor::scan::kind;
 use crate::frames::{Message, Names, Writer, is_message, is_receipt, put};
 use crate::net::{Net, Play};
-use crate::report::{Times, times};
-use crate::stage::{Traffic, Window};
+use crate::report::{Report, Times, times};
+use crate::stage::{Course, Measured, Traffic};
+use crate::usage::Sample;
 
 /// How publishers take turns.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +55,9 @@ pub struct Posts {
     turn: usize,
     begun: Option<u64>,
     paced: u64,
-    in_flight: u64,
     sent: u64,
     limit: u64,
-    stopped: bool,
-    window: Window,
+    course: Course,
     /// Messages heard while it counted.
     pub heard: u64,
     /// Receipts that came while it counted.
@@ -98,10 +97,8 @@ impl Posts {
             turn: 0,
             begun: None,
             paced: 0,
-            in_flight: 0,
             sent: 0,
-            stopped: false,
-            window: Window::default(),
+            course: Course::default(),
             heard: 0,
             receipts: 0,
             delivery,
@@ -112,9 +109,9 @@ impl Posts {
 
     fn publish(&mut self, net: &mut Net, publisher: usize, due: u64) {
         let Publisher { who, channel } = self.publishers[publisher];
-        self.in_flight += 1;
+        self.course.in_flight += 1;
         self.sent += 1;
-        self.stopped |= self.sent >= self.limit;
+        self.course.stopped |= self.sent >= self.limit;
         self.rooms[channel as usize].sent += 1;
         put(net.out(who), self.writer.publish(channel, publisher as u32, due));
     }
@@ -147,8 +144,8 @@ impl Posts {
             room.waiting.pop_front();
             room.base += 1;
         }
-        self.in_flight -= 1;
-        if !self.stopped {
+        self.course.in_flight -= 1;
+        if !self.course.stopped {
             match self.pace {
                 Pace::Each(_) => self.publish(net, publisher as usize, net.clock.now()),
                 Pace::All(_) => {
@@ -169,8 +166,8 @@ impl Posts {
             }
             _ => self.faults.add("misdelivered", 1, || format!("session {who} heard channel {channel}")),
         }
-        self.heard += u64::from(self.window.is_open());
-        if self.window.has(due) {
+        self.heard += u64::from(self.course.window.is_open());
+        if self.course.window.has(due) {
             self.delivery.saturating_record(now.saturating_sub(due));
         }
         self.arrived(net, channel, seq, publisher);
@@ -182,8 +179,8 @@ impl Posts {
         let (Some(receipt), Some(publisher)) = (found, publisher) else {
             return self.faults.add("odd receipt", 1, || String::from_utf8_lossy(frame).into_owned());
         };
-        self.receipts += u64::from(self.window.is_open());
-        if self.window.has(receipt.due) {
+        self.receipts += u64::from(self.course.window.is_open());
+        if self.course.window.has(receipt.due) {
             self.receipt.saturating_record(now.saturating_sub(receipt.due));
         }
         if !self.arrived(net, receipt.channel, receipt.seq, publisher) {
@@ -223,9 +220,21 @@ impl Posts {
             track.end(head, || format!("session {who}, of channel {channel},"), &mut self.faults);
         }
         if !settled && self.faults.is_empty() {
-            let waiting = self.in_flight;
+            let waiting = self.course.in_flight;
             self.faults.add("receipts lost", waiting, || "they did not come in time".to_owned());
         }
+    }
+}
+
+impl Posts {
+    /// Says in a report what was delivered, what that took, and how long it took.
+    pub fn tell(&self, report: &mut Report, before: &Sample, measured: &Measured) {
+        report.count("deliveries", self.heard);
+        report.used(&measured.used, self.heard, "delivery");
+        report.memory(before, &measured.after);
+        report.times("delivery", &self.delivery);
+        report.times("receipt", &self.receipt);
+        report.faults(&self.faults);
     }
 }
 
@@ -249,7 +258,7 @@ impl Play for Posts {
 
 impl Traffic for Posts {
     fn due(&mut self, net: &mut Net, now: u64) -> Option<u64> {
-        if self.stopped {
+        if self.course.stopped {
             return None;
         }
         let begun = *self.begun.get_or_insert(now);
@@ -282,15 +291,7 @@ impl Traffic for Posts {
         None
     }
 
-    fn measure(&mut self, on: bool, now: u64) {
-        self.window.set(on, now);
-    }
-
-    fn stop(&mut self) {
-        self.stopped = true;
-    }
-
-    fn is_settled(&self) -> bool {
-        self.in_flight == 0
+    fn course(&mut self) -> &mut Course {
+        &mut self.course
     }
 }

@@ -18,60 +18,14 @@ use crate::frames::{Names, hello, is_message, join, put};
 use crate::net::{Net, Play};
 use crate::progress::Progress;
 use crate::report::{Report, Times};
+use crate::shapes::pair::Pair;
 use crate::shapes::posts::{Pace, Posts, Publisher};
 use crate::shapes::setting::Setting;
-use crate::stage::{Traffic, settle, turns};
+use crate::stage::{Course, Traffic, settle, turns};
 use crate::usage::Sample;
 
 /// A replay that does not get on for so long has stopped, in microseconds.
 const PATIENCE: u64 = 15_000_000;
-
-/// Two kinds of traffic on the connections of one net: quiet below the border, loud from it on.
-struct Pair<L> {
-    border: usize,
-    quiet: Posts,
-    loud: L,
-}
-
-impl<L: Traffic> Play for Pair<L> {
-    fn opened(&mut self, net: &mut Net, who: usize) {
-        self.loud.opened(net, who);
-    }
-
-    fn frame(&mut self, net: &mut Net, who: usize, frame: &[u8], now: u64) {
-        if who < self.border {
-            self.quiet.frame(net, who, frame, now);
-        } else {
-            self.loud.frame(net, who, frame, now);
-        }
-    }
-
-    fn ended(&mut self, net: &mut Net, who: usize, why: &str) {
-        self.quiet.ended(net, who, why);
-    }
-}
-
-impl<L: Traffic> Traffic for Pair<L> {
-    fn due(&mut self, net: &mut Net, now: u64) -> Option<u64> {
-        let loud = self.loud.due(net, now);
-        let quiet = self.quiet.due(net, now);
-        quiet.into_iter().chain(loud).min()
-    }
-
-    fn measure(&mut self, on: bool, now: u64) {
-        self.quiet.measure(on, now);
-        self.loud.measure(on, now);
-    }
-
-    fn stop(&mut self) {
-        self.quiet.stop();
-        self.loud.stop();
-    }
-
-    fn is_settled(&self) -> bool {
-        self.quiet.is_settled() && self.loud.is_settled()
-    }
-}
 
 /// Traffic of one session in each quiet channel, which says something once a second and hears it.
 fn quiet(setting: &Setting, common: &Common, count: u32, channels: u32) -> Result<Posts, String> {
@@ -189,6 +143,7 @@ struct Reader {
     join: String,
     track: Track,
     head: u64,
+    course: Course,
     faults: Faults,
 }
 
@@ -218,11 +173,11 @@ impl Traffic for Reader {
         None
     }
 
-    fn measure(&mut self, _on: bool, _now: u64) {}
+    fn course(&mut self) -> &mut Course {
+        &mut self.course
+    }
 
-    fn stop(&mut self) {}
-
-    fn is_settled(&self) -> bool {
+    fn is_settled(&mut self) -> bool {
         self.track.next() > self.head
     }
 }
@@ -260,7 +215,8 @@ pub fn replay(common: &Common, replay: &Replay) -> Result<Report, String> {
     }
     drop(filling);
     let fill_rate = messages as f64 * 1e6 / (net.clock.now() - begun) as f64;
-    let reader = Reader { names, join, track: Track::from(1), head: messages, faults: Faults::default() };
+    let (track, course, faults) = (Track::from(1), Course::default(), Faults::default());
+    let reader = Reader { names, join, track, head: messages, course, faults };
     let mut pair = Pair { border: filler, quiet: calm, loud: reader };
     measure(&mut net, &mut pair, common)?;
     let alone = pair.quiet.take_delivery()?;
