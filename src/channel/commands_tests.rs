@@ -1,21 +1,12 @@
 //! Whom a channel tells what: those who hear it, and those who watch who comes.
 
 use super::super::messages::{Batch, Draft};
-use super::super::step::{Input, Loaded, Settings, Time};
+use super::super::state::tests::{SETTINGS, TIME};
+use super::super::step::{Input, Loaded};
 use super::*;
-use crate::model::{Epoch, HubId, Moment, Wall};
+use crate::model::{Epoch, HubId, Wall};
 use crate::protocol::Publish;
 use crate::store::{AppendError, Head};
-
-const TIME: Time = Time { now: Moment(0), wall: Wall(0) };
-const SETTINGS: Settings = Settings {
-    window: 4,
-    dedup_window: 2,
-    dedup_scan: 1_000_000,
-    announce_max: 10,
-    replay_max: 1000,
-    create_on_join: true,
-};
 
 /// A session of a user of its own, on a hub of its own.
 fn origin(session: u32, ticket: u64) -> Origin {

@@ -12,7 +12,8 @@ use crate::model::{Key, Message, Seq, UserName};
 use crate::protocol::{Posted, Publish, Start};
 use crate::store::{AppendError, MetaOp};
 
-const SETTINGS: Settings = Settings {
+/// Small enough that everything has an end, here and in the tests beside it.
+pub const SETTINGS: Settings = Settings {
     window: 4,
     dedup_window: 2,
     dedup_scan: 1_000_000,
@@ -20,7 +21,8 @@ const SETTINGS: Settings = Settings {
     replay_max: 1000,
     create_on_join: true,
 };
-const TIME: Time = Time { now: Moment(0), wall: Wall(0) };
+/// When nothing depends on it.
+pub const TIME: Time = Time { now: Moment(0), wall: Wall(0) };
 
 fn name() -> ChannelName {
     ChannelName::stored("a").unwrap()
