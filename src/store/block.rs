@@ -96,9 +96,9 @@ impl Run {
     /// The run of one block; `None` if it is not whole.
     fn new(key: &Bytes, value: &Bytes) -> Option<Self> {
         let (channel, last) = keys::of_block(key)?;
-        let records = open(key, value).ok()?;
-        let first = records.first()?;
-        let (hour, first) = (first.at.hour(), first.seq);
+        // The checksum says that it is what was written under this key; its records are looked at by those who read them.
+        let (first, at) = record::front(seal::open(key, value).ok()?).ok()?;
+        let hour = at.hour();
         let length = value.len() - seal::OVERHEAD;
         Some(Self { channel, hour, first, last, key: key.clone(), values: vec![value.clone()], length })
     }

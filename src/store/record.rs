@@ -131,6 +131,16 @@ pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Result<Record<'a>, Bad> {
     Ok(Record { seq, at, from, key, kind, reply_to, body, body_hash, before, header, whole })
 }
 
+/// The place and the time of the record at the front of `bytes`.
+pub(super) fn front(mut bytes: &[u8]) -> Result<(Seq, Wall), Bad> {
+    let [_marks, _, _, version, _flags] = array(&mut bytes)?;
+    if version != VERSION {
+        return Err(Bad::Version(version));
+    }
+    let seq = u64::from_be_bytes(array(&mut bytes)?);
+    Ok((seq, Wall(i64::from_be_bytes(array(&mut bytes)?))))
+}
+
 impl Record<'_> {
     /// This header's hash: what the next one names.
     pub(super) fn link(&self) -> Hash {
@@ -196,6 +206,7 @@ mod tests {
             let link = write(&mut out, &message, before);
             prop_assert_eq!(out.len(), length(&message));
             let mut bytes = &out[..];
+            prop_assert_eq!(front(bytes).unwrap(), (message.seq, message.at));
             let record = read(&mut bytes).unwrap();
             prop_assert!(bytes.is_empty());
             prop_assert_eq!(record.link(), link);
@@ -216,7 +227,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(&mut &bytes[..]).map(|record| record.message());
+            let _ = (front(&bytes), read(&mut &bytes[..]).map(|record| record.message()));
         }
 
         #[test]

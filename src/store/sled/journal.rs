@@ -31,8 +31,6 @@ pub(super) struct Journal {
     end: usize,
     /// Everything before it is on disk.
     synced: usize,
-    /// The record that is being made; kept for its memory.
-    record: Vec<u8>,
 }
 
 impl Journal {
@@ -51,15 +49,15 @@ impl Journal {
         file.sync_data().map_err(failed)?;
         let bytes = std::fs::read(path).map_err(failed)?;
         let batches = read(&Bytes::from(bytes), round)?;
-        Ok((Self { file, round, end: 0, synced: 0, record: Vec::new() }, batches))
+        Ok((Self { file, round, end: 0, synced: 0 }, batches))
     }
 
-    /// Writes a batch behind those before it.
-    pub(super) fn write(&mut self, batch: &Batch) -> io::Result<()> {
-        write(&mut self.record, batch, self.round, self.synced);
-        self.file.write_all_at(&self.record, self.end as u64)?;
-        self.end += self.record.len();
-        Ok(())
+    /// Writes a batch behind those before it; gives it back as slices of what was written, which is one piece of memory.
+    pub(super) fn write(&mut self, batch: &Batch) -> io::Result<Batch> {
+        let (record, rows) = encode(batch, self.round, self.synced);
+        self.file.write_all_at(&record, self.end as u64)?;
+        self.end += record.len();
+        Ok(rows)
     }
 
     /// Returns when all that was written is on disk.
@@ -91,22 +89,35 @@ impl Journal {
     }
 }
 
-fn write(out: &mut Vec<u8>, batch: &Batch, round: u64, synced: usize) {
-    out.clear();
-    out.extend_from_slice(&[0; HEAD]);
+/// The record of a batch, and the batch as slices of it.
+fn encode(batch: &Batch, round: u64, synced: usize) -> (Bytes, Batch) {
+    let length: usize = batch.0.iter().map(|(key, value)| 8 + key.len() + value.as_ref().map_or(0, Bytes::len)).sum();
+    let mut out = Vec::with_capacity((HEAD + length).next_multiple_of(STEP));
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&(length as u32).to_be_bytes());
+    out.extend_from_slice(&round.to_be_bytes());
+    out.extend_from_slice(&(synced as u64).to_be_bytes());
     for (key, value) in &batch.0 {
         out.extend_from_slice(&(key.len() as u32).to_be_bytes());
         out.extend_from_slice(&value.as_ref().map_or(REMOVED, |value| value.len() as u32).to_be_bytes());
         out.extend_from_slice(key);
         out.extend_from_slice(value.as_deref().unwrap_or_default());
     }
-    let length = (out.len() - HEAD) as u32;
     out.resize(out.len().next_multiple_of(STEP), 0);
-    out[4..8].copy_from_slice(&length.to_be_bytes());
-    out[8..16].copy_from_slice(&round.to_be_bytes());
-    out[16..24].copy_from_slice(&(synced as u64).to_be_bytes());
     let crc = crc32fast::hash(&out[4..]);
     out[..4].copy_from_slice(&crc.to_be_bytes());
+    let record = Bytes::from(out);
+    let mut at = HEAD;
+    let mut slice = |length: usize| {
+        at += length;
+        record.slice(at - length..at)
+    };
+    let rows = batch.0.iter().map(|(key, value)| {
+        slice(8);
+        (slice(key.len()), value.as_ref().map(|value| slice(value.len())))
+    });
+    let rows = Batch(rows.collect());
+    (record, rows)
 }
 
 /// A record of `round` at the front of `bytes`: its rows, how far the round was synced, and its whole length.
@@ -170,9 +181,10 @@ mod tests {
 
     /// The batches as one round; and where each record ends.
     fn round(batches: &[Batch], number: u64, synced: bool) -> (Vec<u8>, Vec<usize>) {
-        let (mut whole, mut one, mut ends) = (Vec::new(), Vec::new(), vec![0]);
+        let (mut whole, mut ends) = (Vec::new(), vec![0]);
         for batch in batches {
-            write(&mut one, batch, number, if synced { whole.len() } else { 0 });
+            let (one, rows) = encode(batch, number, if synced { whole.len() } else { 0 });
+            assert_eq!(&rows, batch);
             whole.extend_from_slice(&one);
             ends.push(whole.len());
         }

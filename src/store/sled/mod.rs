@@ -44,7 +44,7 @@ impl Open {
         let (journal, batches) = Journal::open(&dir.journal(), caught(|| tree.round())?)?;
         let open = Self { tree, journal: Mutex::new(journal), recent: RwLock::default() };
         for batch in batches {
-            open.recent.read().add(&batch);
+            open.recent.read().add(batch);
         }
         // Another round in any case: behind what was read may stand records of this one.
         caught(|| open.empty(&mut open.journal.lock(), true))?;
@@ -63,7 +63,8 @@ impl Open {
         let round = journal.round() + 1;
         self.tree.apply(&rows)?;
         self.tree.begin(round)?;
-        *self.recent.write() = Arc::default();
+        // Dropped when readers no longer wait for the lock.
+        let _old = std::mem::take(&mut *self.recent.write());
         journal.begin(round);
         Ok(())
     }
@@ -155,8 +156,8 @@ impl Rows for SledRows {
             if journal.length() >= FULL {
                 open.empty(&mut journal, false)?;
             }
-            journal.write(batch).map_err(io)?;
-            open.recent.read().add(batch);
+            let rows = journal.write(batch).map_err(io)?;
+            open.recent.read().add(rows);
             Ok(())
         })
     }

@@ -17,8 +17,8 @@ type Row = (Bytes, Option<Bytes>);
 pub(super) struct Recent(RwLock<BTreeMap<Bytes, Option<Bytes>>>);
 
 impl Recent {
-    pub(super) fn add(&self, batch: &Batch) {
-        self.0.write().extend(batch.0.iter().cloned());
+    pub(super) fn add(&self, batch: Batch) {
+        self.0.write().extend(batch.0);
     }
 
     /// The row as the round left it; `None` if it did not touch it.
@@ -114,7 +114,7 @@ mod tests {
 
             let recent = Recent::default();
             let bytes = |byte: u8| Bytes::from(vec![byte]);
-            recent.add(&Batch(over.iter().map(|(key, value)| (bytes(*key), value.map(bytes))).collect()));
+            recent.add(Batch(over.iter().map(|(key, value)| (bytes(*key), value.map(bytes))).collect()));
             let mut rows = under.range(from..to).map(|(key, value)| (vec![*key], vec![*value]));
             let mut found = Vec::new();
             let below = || Ok(if reverse { rows.next_back() } else { rows.next() });
