@@ -4,24 +4,31 @@
 //! before the commit is durable. This file decides and encodes; it applies and syncs nothing.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Place;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
 
-use super::entry::{self, Cache, Entry, Mark, Missing};
+use super::entry::{self, Cache, Entry, Known, Mark, Missing};
 use super::keys::{self, ChannelId};
 use super::queue::{Op, Waiting};
-use super::reply::Reply;
+use super::reply::Answer;
 use super::rows::{Batch, EngineError, MAX_VALUE};
 use super::seal;
 use super::view::View;
 use super::{AppendError, Head, MetaOp, Versioned, WriteError, block, life};
 use crate::clock;
-use crate::model::maps::HashMap;
 use crate::model::{ChannelName, MAX_SEQ, Message, Wall};
 
 /// A change of a small record, to be told to those who watch.
 pub(super) type Change = (String, Option<Versioned>);
+
+/// A row that a commit will write.
+struct Written {
+    value: Option<Bytes>,
+    /// What it replaces.
+    before: Option<Bytes>,
+}
 
 /// What one commit will write and tell.
 pub(super) struct Commit<'a> {
@@ -30,12 +37,8 @@ pub(super) struct Commit<'a> {
     next_channel: &'a mut Option<ChannelId>,
     generation: u64,
     low_space: bool,
-    /// New values.
-    rows: BTreeMap<Bytes, Option<Bytes>>,
-    /// What they replace.
-    before: BTreeMap<Bytes, Option<Bytes>>,
-    entries: HashMap<ChannelName, Option<Entry>>,
-    pub(super) answers: Vec<Box<dyn FnOnce()>>,
+    rows: BTreeMap<Bytes, Written>,
+    pub(super) answers: Vec<Answer>,
     pub(super) changes: Vec<Change>,
     pub(super) messages: usize,
     /// Writes that take more than one commit.
@@ -59,8 +62,6 @@ impl<'a> Commit<'a> {
             generation,
             low_space,
             rows: BTreeMap::new(),
-            before: BTreeMap::new(),
-            entries: HashMap::default(),
             answers: Vec::new(),
             changes: Vec::new(),
             messages: 0,
@@ -75,64 +76,55 @@ impl<'a> Commit<'a> {
         match waiting.op {
             Op::Create(name, reply) => {
                 let outcome = self.create(&name);
-                self.answer(reply, outcome);
+                self.answers.push(Answer::Head(reply, outcome));
             }
             Op::Append(name, after, batch, reply) => {
-                let outcome = self.append(&name, &after, &batch);
-                self.answer(reply, outcome);
+                let outcome = self.append(&name, after, &batch);
+                self.answers.push(Answer::Head(reply, outcome));
             }
             Op::Trim(name, below, reply) => match self.trim(&name, below) {
                 Ok((_, false)) => self.rest.push(Waiting { op: Op::Trim(name, below, reply), since }),
                 Ok((entry, true)) => {
                     let head = entry.show(self.generation);
-                    self.answer(reply, Ok(head));
+                    self.answers.push(Answer::Head(reply, Ok(head)));
                 }
-                Err(error) => self.answer(reply, Err(error)),
+                Err(error) => self.answers.push(Answer::Head(reply, Err(error))),
             },
             Op::Redact(name, seq, reply) => {
                 let outcome = self.redact(&name, seq);
-                self.answer(reply, outcome);
+                self.answers.push(Answer::Head(reply, outcome));
             }
             Op::Delete(name, reply) => {
                 let outcome = self.delete(&name);
-                self.answer(reply, outcome);
+                self.answers.push(Answer::Deleted(reply, outcome));
             }
             Op::Meta(ops, reply) => {
                 let outcome = self.meta(ops);
-                self.answer(reply, outcome);
+                self.answers.push(Answer::Meta(reply, outcome));
             }
         }
     }
 
-    /// The rows to write, and what they replace.
-    pub(super) fn take_rows(&mut self) -> (Batch, BTreeMap<Bytes, Option<Bytes>>) {
-        (Batch(std::mem::take(&mut self.rows).into_iter().collect()), std::mem::take(&mut self.before))
-    }
-
-    /// It is durable: the cache learns, and everyone can be told.
-    pub(super) fn learn(&mut self) {
-        for (name, entry) in self.entries.drain() {
-            match entry {
-                Some(entry) => self.cache.put(name, entry),
-                None => self.cache.remove(&name),
-            }
-        }
-    }
-
-    fn answer<T: 'static, E: super::reply::HasUnknown + 'static>(&mut self, reply: Reply<T, E>, outcome: Result<T, E>) {
-        self.answers.push(Box::new(move || reply.tell(outcome)));
+    /// The rows to write, by their keys, and what each of them replaces.
+    pub(super) fn take_rows(&mut self) -> (Batch, Vec<Option<Bytes>>) {
+        let rows = std::mem::take(&mut self.rows);
+        let (batch, before) = rows.into_iter().map(|(key, row)| ((key, row.value), row.before)).unzip();
+        (Batch(batch), before)
     }
 
     /// Writes a row that held `before`.
     pub(super) fn put(&mut self, key: Vec<u8>, value: Option<Bytes>, before: Option<Bytes>) {
-        let key = Bytes::from(key);
-        self.before.entry(key.clone()).or_insert(before);
-        self.rows.insert(key, value);
+        match self.rows.entry(Bytes::from(key)) {
+            Place::Vacant(place) => {
+                place.insert(Written { value, before });
+            }
+            Place::Occupied(mut row) => row.get_mut().value = value,
+        }
     }
 
     /// One row, as this commit leaves it.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        self.rows.get(key).map_or_else(|| self.view.get(key), |value| Ok(value.clone()))
+        self.rows.get(key).map_or_else(|| self.view.get(key), |row| Ok(row.value.clone()))
     }
 
     /// As the rest of the server sees it.
@@ -141,21 +133,15 @@ impl<'a> Commit<'a> {
     }
 
     pub(super) fn entry(&mut self, name: &ChannelName) -> Result<Option<Entry>, AppendError> {
-        if let Some(entry) = self.entries.get(name) {
-            return Ok(*entry);
+        match self.cache.get(name) {
+            Some(Known::Channel(entry)) => Ok(Some(entry)),
+            Some(Known::Deleted) => Ok(None),
+            None => entry::load(self.view, name).map_err(unavailable),
         }
-        if let Some(entry) = self.cache.get(name) {
-            return Ok(Some(entry));
-        }
-        entry::load(self.view, name).map_err(unavailable)
     }
 
     pub(super) fn present(&mut self, name: &ChannelName) -> Result<Entry, AppendError> {
         self.entry(name)?.ok_or(AppendError::NoChannel)
-    }
-
-    pub(super) fn set_entry(&mut self, name: &ChannelName, entry: Entry) {
-        self.entries.insert(name.clone(), Some(entry));
     }
 
     /// Writes the channel's row too: its anchor moved, or it is new.
@@ -164,7 +150,7 @@ impl<'a> Commit<'a> {
         let before = self.get(&key).map_err(engine)?;
         let value = entry.seal(&key);
         self.put(key, Some(value), before);
-        self.set_entry(name, entry);
+        self.cache.put(name, Known::Channel(entry));
         Ok(())
     }
 
@@ -187,15 +173,15 @@ impl<'a> Commit<'a> {
         Ok(entry.show(self.generation))
     }
 
-    fn append(&mut self, name: &ChannelName, after: &Head, batch: &[Message]) -> Result<Head, AppendError> {
+    fn append(&mut self, name: &ChannelName, after: Head, batch: &[Message]) -> Result<Head, AppendError> {
         if self.low_space {
             return Err(AppendError::Full);
         }
         let mut entry = self.present(name)?;
-        if !entry.ends_at(after, self.generation) || !continues(entry.head, batch) {
+        if !entry.ends_at(&after, self.generation) || !continues(entry.head, batch) {
             return Err(AppendError::Conflict(entry.show(self.generation)));
         }
-        let Some(last) = batch.last() else { return Ok(entry.show_in(after.epoch.clone())) };
+        let Some(last) = batch.last() else { return Ok(entry.show_in(after.epoch)) };
         if last.seq > MAX_SEQ {
             return Err(AppendError::Unavailable("the channel has no places left".into()));
         }
@@ -218,8 +204,8 @@ impl<'a> Commit<'a> {
         }
         entry.head = Mark { seq: last.seq, at: last.at, hash };
         self.messages += batch.len();
-        self.set_entry(name, entry);
-        Ok(entry.show_in(after.epoch.clone()))
+        self.cache.put(name, Known::Channel(entry));
+        Ok(entry.show_in(after.epoch))
     }
 
     fn delete(&mut self, name: &ChannelName) -> Result<(), AppendError> {
@@ -230,7 +216,7 @@ impl<'a> Commit<'a> {
         let mark = keys::gone(entry.id);
         let value = seal::number(&mark, entry.id);
         self.put(mark, Some(value), None);
-        self.entries.insert(name.clone(), None);
+        self.cache.put(name, Known::Deleted);
         self.gone.push(entry.id);
         Ok(())
     }

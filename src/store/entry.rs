@@ -57,21 +57,24 @@ impl Entry {
 
     /// As the rest of the server sees it.
     pub(super) fn show(&self, generation: u64) -> Head {
-        self.show_in(Epoch(Arc::from(&*self.epoch(generation))))
+        let mut text = String::with_capacity(32);
+        self.epoch(generation, &mut |digit| text.push(char::from(digit)));
+        self.show_in(Epoch(Arc::from(text)))
     }
 
-    fn epoch(&self, generation: u64) -> String {
-        let mut text = String::with_capacity(32);
-        base36(&mut text, generation);
-        text.push('-');
-        base36(&mut text, self.birth);
-        text
+    /// Hands out the characters of its epoch: an append looks at them without writing them down.
+    fn epoch(&self, generation: u64, put: &mut dyn FnMut(u8)) {
+        base36(generation, put);
+        put(b'-');
+        base36(self.birth, put);
     }
 
     /// Whether `head` is what [`show`](Self::show) would give.
     pub(super) fn ends_at(&self, head: &Head, generation: u64) -> bool {
         let own = (self.head.seq, self.head.hash, self.id);
-        own == (head.seq, head.hash, head.token) && *head.epoch.0 == *self.epoch(generation)
+        let (mut there, mut same) = (head.epoch.0.bytes(), true);
+        self.epoch(generation, &mut |digit| same &= there.next() == Some(digit));
+        same && there.next().is_none() && own == (head.seq, head.hash, head.token)
     }
 
     /// As [`show`](Self::show), for one who knows the epoch.
@@ -153,45 +156,53 @@ fn newest(key: &[u8], value: &[u8]) -> Result<Mark, Bad> {
     Ok(Mark { seq: last.seq, at: last.at, hash: last.link() })
 }
 
-fn base36(text: &mut String, number: u64) {
+fn base36(number: u64, put: &mut dyn FnMut(u8)) {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     if number >= 36 {
-        base36(text, number / 36);
+        base36(number / 36, put);
     }
-    text.push(char::from(DIGITS[(number % 36) as usize]));
+    put(DIGITS[(number % 36) as usize]);
 }
 
-/// The writer's own knowledge of channels, bounded: the half that was not asked for goes first.
+/// What the writer knows of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    Channel(Entry),
+    /// There is none of this name any more.
+    Deleted,
+}
+
+/// The writer's own knowledge of channels, bounded: the half that was not asked for goes first. It holds what the commit
+/// under way did already, so it has to be cleared if that fails.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    young: HashMap<ChannelName, Entry>,
-    old: HashMap<ChannelName, Entry>,
+    young: HashMap<ChannelName, Known>,
+    old: HashMap<ChannelName, Known>,
 }
 
-/// Half of what a cache holds.
+/// Half of what a cache holds; more than a commit can touch.
 const HALF: usize = 16_384;
 
 impl Cache {
-    pub(super) fn get(&mut self, name: &ChannelName) -> Option<Entry> {
+    pub(super) fn get(&mut self, name: &ChannelName) -> Option<Known> {
         if let Some(found) = self.young.get(name) {
             return Some(*found);
         }
         let found = self.old.remove(name)?;
-        self.put(name.clone(), found);
+        self.put(name, found);
         Some(found)
     }
 
-    pub(super) fn put(&mut self, name: ChannelName, entry: Entry) {
+    pub(super) fn put(&mut self, name: &ChannelName, now: Known) {
+        if let Some(known) = self.young.get_mut(name) {
+            *known = now;
+            return;
+        }
         if self.young.len() >= HALF {
             self.old = std::mem::take(&mut self.young);
         }
-        self.old.remove(&name);
-        self.young.insert(name, entry);
-    }
-
-    pub(super) fn remove(&mut self, name: &ChannelName) {
-        self.young.remove(name);
         self.old.remove(name);
+        self.young.insert(name.clone(), now);
     }
 
     pub(super) fn clear(&mut self) {
@@ -214,19 +225,26 @@ mod tests {
         assert_eq!(Entry::open(b"d", &value), Err(Bad::Checksum));
         assert_eq!(&*entry.show(36).epoch.0, "10-z");
         assert_eq!(entry.show(36).first, 10);
+        let head = entry.show(36);
+        assert!(entry.ends_at(&head, 36) && !entry.ends_at(&head, 1));
+        for epoch in ["10-", "10-zz", "1-z", "10-y", ""] {
+            assert!(!entry.ends_at(&Head { epoch: Epoch(epoch.into()), ..head.clone() }, 36), "{epoch}");
+        }
     }
 
     #[test]
     fn the_cache_is_bounded_and_keeps_what_is_asked_for() {
         let mut cache = Cache::default();
         let name = |n: usize| ChannelName::stored(&format!("c{n}")).unwrap();
-        let entry = Entry::new(1, 1, Wall(0));
+        let here = Known::Channel(Entry::new(1, 1, Wall(0)));
         for n in 0..5 * HALF {
-            cache.put(name(n), entry);
-            assert!(cache.get(&name(0)).is_some());
+            cache.put(&name(n), here);
+            assert_eq!(cache.get(&name(0)), Some(here));
         }
         assert!(cache.young.len() + cache.old.len() <= 2 * HALF);
-        cache.remove(&name(0));
+        cache.put(&name(0), Known::Deleted);
+        assert_eq!(cache.get(&name(0)), Some(Known::Deleted));
+        cache.clear();
         assert_eq!(cache.get(&name(0)), None);
     }
 }

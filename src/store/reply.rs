@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{AppendError, Done, WriteError};
+use super::{AppendError, Done, Head, WriteError};
 
 /// An error that has a word for "nobody knows".
 pub(super) trait HasUnknown {
@@ -43,6 +43,24 @@ impl<T, E: HasUnknown> Reply<T, E> {
 impl<T, E: HasUnknown> Drop for Reply<T, E> {
     fn drop(&mut self) {
         self.call(Err(E::UNKNOWN));
+    }
+}
+
+/// What one write came to, to be told when it is durable.
+pub(super) enum Answer {
+    Head(Reply<Head, AppendError>, Result<Head, AppendError>),
+    Deleted(Reply<(), AppendError>, Result<(), AppendError>),
+    Meta(Reply<(), WriteError>, Result<(), WriteError>),
+}
+
+impl Answer {
+    /// Tells the outcome.
+    pub(super) fn tell(self) {
+        match self {
+            Self::Head(reply, outcome) => reply.tell(outcome),
+            Self::Deleted(reply, outcome) => reply.tell(outcome),
+            Self::Meta(reply, outcome) => reply.tell(outcome),
+        }
     }
 }
 

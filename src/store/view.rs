@@ -3,7 +3,6 @@
 //! An engine shows a batch to readers as soon as it is applied, but it is not durable before it is synced. Between
 //! the two, and until a failed engine was reopened, readers are given the rows as they were before.
 
-use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -12,33 +11,71 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::ReadError;
-use super::rows::{EngineError, Rows, Visit};
+use super::rows::{Batch, EngineError, Rows, Visit};
 
 /// How often a read is begun again because the engine was reopened meanwhile.
 const TRIES: usize = 3;
 
+/// What the rows of the commit under way held before it.
+#[derive(Default)]
+struct Hidden {
+    /// The commit's rows, by their keys; a key stands there once.
+    batch: Arc<Batch>,
+    /// What each of them held.
+    before: Vec<Option<Bytes>>,
+}
+
+impl Hidden {
+    fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
+        let at = self.batch.0.binary_search_by(|(own, _)| own[..].cmp(key)).ok()?;
+        self.before.get(at)
+    }
+
+    /// The rows of `range` that held something.
+    fn within<'a>(
+        &'a self,
+        range: &(Bound<Vec<u8>>, Bound<Vec<u8>>),
+    ) -> impl DoubleEndedIterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let below = |bound: &[u8], itself: bool| {
+            self.batch.0.partition_point(|(key, _)| if itself { key[..] <= *bound } else { key[..] < *bound })
+        };
+        let start = match &range.0 {
+            Bound::Included(start) => below(start, false),
+            Bound::Excluded(start) => below(start, true),
+            Bound::Unbounded => 0,
+        };
+        let end = match &range.1 {
+            Bound::Included(end) => below(end, true),
+            Bound::Excluded(end) => below(end, false),
+            Bound::Unbounded => self.batch.0.len(),
+        };
+        let rows = self.batch.0.iter().zip(&self.before).take(end).skip(start);
+        rows.filter_map(|((key, _), old)| Some((&key[..], old.as_deref()?)))
+    }
+}
+
 /// The rows, less what is not committed.
 pub(super) struct View {
     pub(super) rows: Arc<dyn Rows>,
-    /// What the rows of the commit under way held before it.
-    before: RwLock<BTreeMap<Bytes, Option<Bytes>>>,
+    hidden: RwLock<Hidden>,
     /// Odd while the engine is being reopened.
     turns: AtomicU64,
 }
 
 impl View {
     pub(super) fn new(rows: Arc<dyn Rows>) -> Self {
-        Self { rows, before: RwLock::default(), turns: AtomicU64::new(0) }
+        Self { rows, hidden: RwLock::default(), turns: AtomicU64::new(0) }
     }
 
-    /// A batch is about to be applied over rows that hold this now.
-    pub(super) fn hide(&self, before: BTreeMap<Bytes, Option<Bytes>>) {
-        *self.before.write() = before;
+    /// A batch, in the order of its keys, is about to be applied over rows that hold this now.
+    pub(super) fn hide(&self, batch: Arc<Batch>, before: Vec<Option<Bytes>>) {
+        *self.hidden.write() = Hidden { batch, before };
     }
 
     /// That batch is durable.
     pub(super) fn show(&self) {
-        self.before.write().clear();
+        // Dropped when readers no longer wait for the lock.
+        let _shown = std::mem::take(&mut *self.hidden.write());
     }
 
     /// Runs `reopen`; no read mixes what was there before it with what is there after.
@@ -77,13 +114,13 @@ impl View {
     /// One row.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         let now = self.rows.get(key)?;
-        Ok(self.before.read().get(key).cloned().unwrap_or(now))
+        Ok(self.hidden.read().get(key).cloned().unwrap_or(now))
     }
 
     /// As [`Rows::scan`].
     pub(super) fn scan(&self, range: Range<&[u8]>, reverse: bool, visit: Visit<'_>) -> Result<(), EngineError> {
         // What was not visited yet. A row that the commit under way removed is no longer in the engine: it is
-        // given from `before` when the scan passes its place.
+        // given from `hidden` when the scan passes its place.
         let (mut start, mut end) = (Bound::Included(range.start.to_vec()), Bound::Excluded(range.end.to_vec()));
         if range.start >= range.end {
             return Ok(());
@@ -99,7 +136,7 @@ impl View {
             }
             let mut flow = self.removed(passed, reverse, visit);
             if flow.is_continue() {
-                flow = match self.before.read().get(key) {
+                flow = match self.hidden.read().get(key) {
                     None => visit(key, now),
                     Some(Some(old)) => visit(key, old),
                     Some(None) => ControlFlow::Continue(()),
@@ -115,26 +152,15 @@ impl View {
     }
 
     fn removed(&self, range: (Bound<Vec<u8>>, Bound<Vec<u8>>), reverse: bool, visit: Visit<'_>) -> ControlFlow<()> {
-        let before = self.before.read();
-        if before.is_empty() || is_empty(&range) {
+        let hidden = self.hidden.read();
+        if hidden.before.is_empty() {
             return ControlFlow::Continue(());
         }
-        let bounds = (range.0.as_ref().map(Vec::as_slice), range.1.as_ref().map(Vec::as_slice));
-        let mut within = before.range::<[u8], _>(bounds);
+        let mut within = hidden.within(&range);
         while let Some((key, old)) = if reverse { within.next_back() } else { within.next() } {
-            if let Some(old) = old {
-                visit(key, old)?;
-            }
+            visit(key, old)?;
         }
         ControlFlow::Continue(())
-    }
-}
-
-/// Whether nothing can lie in `range`; a map's own `range` panics if its ends are the same and both excluded.
-fn is_empty(range: &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> bool {
-    match range {
-        (Bound::Included(start) | Bound::Excluded(start), Bound::Excluded(end)) => start >= end,
-        _ => false,
     }
 }
 
@@ -166,13 +192,13 @@ mod tests {
             batch.put(row(name), row("old"));
         }
         view.rows.apply(&batch).unwrap();
-        let old = Some(row("old"));
-        view.hide([(row("b"), old.clone()), (row("c"), None), (row("d"), old.clone()), (row("f"), old)].into());
         let mut batch = Batch::default();
         batch.remove(row("b"));
         batch.put(row("c"), row("new"));
         batch.put(row("d"), row("new"));
         batch.remove(row("f"));
+        let (batch, old) = (Arc::new(batch), Some(row("old")));
+        view.hide(Arc::clone(&batch), vec![old.clone(), None, old.clone(), old]);
         view.rows.apply(&batch).unwrap();
         assert_eq!(names(&view, false), ["b=old", "d=old", "f=old"]);
         assert_eq!(names(&view, true), ["f=old", "d=old", "b=old"]);

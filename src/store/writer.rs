@@ -16,6 +16,7 @@ use super::figures::Figures;
 use super::health::Watch;
 use super::keys::ChannelId;
 use super::queue::{Ending, Next, Queue, Waiting};
+use super::reply::Answer;
 use super::rows::EngineError;
 use super::view::View;
 use super::{life, prune};
@@ -148,6 +149,7 @@ impl Writer {
         let low_space = core.watch.low_space(&*core.view.rows);
         let generation = core.generation.load(SeqCst);
         let mut commit = Commit::new(&core.view, &mut self.cache, &mut self.next_channel, generation, low_space);
+        commit.answers.reserve(ops.len());
         for waiting in ops {
             commit.add(waiting);
         }
@@ -156,12 +158,13 @@ impl Writer {
             None => None,
         };
         let (batch, before) = commit.take_rows();
+        let batch = Arc::new(batch);
         if planted(Bug::ReceiptBeforeCommit) {
-            commit.answers.drain(..).for_each(|tell| tell());
+            commit.answers.drain(..).for_each(Answer::tell);
         }
         if !batch.0.is_empty() {
             if core.durability == Durability::Always {
-                core.view.hide(before);
+                core.view.hide(Arc::clone(&batch), before);
             }
             core.view.rows.apply(&batch)?;
             if core.durability == Durability::Always {
@@ -176,11 +179,8 @@ impl Writer {
             core.figures.commit.observe(clock::stamp().duration_since(began).as_secs_f64());
             self.pause = Duration::ZERO;
         }
-        commit.learn();
         core.tell(&commit.changes);
-        for tell in commit.answers.drain(..) {
-            tell();
-        }
+        commit.answers.drain(..).for_each(Answer::tell);
         for waiting in commit.rest.drain(..).rev() {
             core.probe.entered();
             core.queue.push_front(waiting);
