@@ -10,7 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use parlor::channel::Action;
 use parlor::channel::bench::{Channel, Effects, Keys, Window};
 use parlor::config::Config;
-use parlor::model::{Epoch, HubId, Wall};
+use parlor::model::{Epoch, Wall};
 use parlor::protocol::{Posted, Start};
 use parlor::store::Head;
 use parlor::store::conformance::NOON;
@@ -49,8 +49,7 @@ impl World {
     }
 
     fn acked(&mut self) {
-        self.channel.acked(NOON, HubId(0));
-        self.channel.acked(NOON, HubId(1));
+        self.channel.acked(NOON);
     }
 
     /// So many publishes arrive while an append is in flight, and are the next one. With one publish at a time the

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use parlor::channel::{Batch, Item, Joined};
+use parlor::channel::{Ack, Batch, Item, Joined};
 use parlor::clock;
 use parlor::model::{Conn, Epoch, Seq};
 use parlor::protocol::Posted;
@@ -46,7 +46,7 @@ impl World {
     }
 
     fn batch(&self, items: Vec<Item>) -> Batch {
-        Batch { channel: support::channel(), life: 1, head: self.head, crowd: None, items }
+        Batch { channel: support::channel(), head: self.head, crowd: None, items, ack: Ack::default() }
     }
 
     /// Hands the feed the next `count` messages; how long it took.

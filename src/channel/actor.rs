@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context as Ctx, Handler};
+use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context as Ctx, Handler, WrapFuture};
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
 use super::directory::{Context, Directory};
 use super::messages::{ChannelIn, ToHub};
@@ -23,6 +24,8 @@ use crate::supervise::{Budget, Envelope, Keeper, Post};
 
 /// How long an actor waits for more commands to a channel that is not there.
 const ABSENT: Duration = Duration::from_millis(500);
+/// How many messages it handles before other channels on its thread have their turn.
+const STREAK: usize = 16;
 /// How many of the newest messages are read at once.
 const NEWEST_PAGE: usize = 64;
 /// How many memberships are read at once.
@@ -36,6 +39,8 @@ pub(super) struct ChannelActor {
     directory: Arc<Directory>,
     own: Post<ChannelIn>,
     handled: u64,
+    /// How many messages it handled since others had their turn.
+    streak: usize,
     /// The log's generation when it was last looked at.
     generation: u64,
     /// How many users hear it, for those who only want to know that.
@@ -73,6 +78,7 @@ impl ChannelActor {
                 directory,
                 own,
                 handled: 0,
+                streak: 0,
                 generation,
                 online,
                 idle_since: None,
@@ -190,6 +196,12 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
         self.idle_since = None;
         self.online.store(self.keeper.state().online(), Relaxed);
         self.carry_out(effects, ctx);
+        self.streak += 1;
+        if self.streak == STREAK {
+            self.streak = 0;
+            // An actor empties its mailbox before anybody else on its thread does anything.
+            ctx.wait(yield_now().into_actor(self));
+        }
         if !self.keeper.is_down() && self.keeper.state().is_absent() && !std::mem::replace(&mut self.leaving, true) {
             // A name that somebody made up is not worth an actor.
             ctx.run_later(ABSENT, |actor, ctx| {
@@ -210,11 +222,11 @@ fn time() -> Time {
 fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
     match message {
         ChannelIn::Command(origin, action) => state.command(time(), origin, action),
-        ChannelIn::Acked(hub, life) if life == state.life => state.acked(time(), hub),
+        ChannelIn::Acked => state.acked(time()),
         ChannelIn::Attached(hub, life, subscribers) if life == state.life => state.attached(time(), hub, subscribers),
         ChannelIn::Own(life, input) if life == state.life => state.input(time(), *input),
         // What an earlier life set in motion.
-        ChannelIn::Acked(..) | ChannelIn::Attached(..) | ChannelIn::Own(..) => Vec::new(),
+        ChannelIn::Attached(..) | ChannelIn::Own(..) => Vec::new(),
         ChannelIn::Gone(conn) => state.gone(conn),
         ChannelIn::HubReset(hub) => state.hub_reset(hub),
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ack::Ack;
 use super::dedup::{self, Verdict};
 use super::messages::{Action, Batch, Origin};
 use super::state::State;
@@ -14,7 +15,11 @@ use crate::store::{AppendError, Head};
 
 /// A channel that was loaded from an empty log.
 #[derive(Debug)]
-pub struct Channel(State);
+pub struct Channel {
+    state: State,
+    /// Batches that were not dealt with.
+    acks: Vec<Ack>,
+}
 
 impl Channel {
     /// One whose log ends at `head`, and of whose messages none is in memory.
@@ -30,31 +35,46 @@ impl Channel {
         };
         // The first command has it ask for its log.
         state.command(time, origin, Action::Look);
-        state.input(time, Input::Loaded(Ok(Some(Loaded::empty(head, settings)))));
-        state.acked(time, HubId(0));
-        Self(state)
+        let mut channel = Self { state, acks: Vec::new() };
+        let loaded = channel.state.input(time, Input::Loaded(Ok(Some(Loaded::empty(head, settings)))));
+        channel.effects(loaded);
+        channel.acked(time.wall);
+        channel
     }
 
     /// Carries out a session's command.
     pub fn command(&mut self, wall: Wall, origin: Origin, action: Action) -> Effects {
         let time = self.at(wall);
-        Effects(self.0.command(time, origin, action))
+        let effects = self.state.command(time, origin, action);
+        self.effects(effects)
     }
 
     /// The append in flight came to an end.
     pub fn appended(&mut self, wall: Wall, result: Result<Head, AppendError>) -> Effects {
         let time = self.at(wall);
-        Effects(self.0.input(time, Input::Appended(result)))
+        let effects = self.state.input(time, Input::Appended(result));
+        self.effects(effects)
     }
 
-    /// A hub has dealt with its batch.
-    pub fn acked(&mut self, wall: Wall, hub: HubId) -> Effects {
+    /// The hubs have dealt with their batches.
+    pub fn acked(&mut self, wall: Wall) {
         let time = self.at(wall);
-        Effects(self.0.acked(time, hub))
+        for ack in std::mem::take(&mut self.acks) {
+            if ack.done() {
+                let effects = self.state.acked(time);
+                self.effects(effects);
+            }
+        }
+    }
+
+    fn effects(&mut self, effects: Vec<Effect>) -> Effects {
+        let effects = Effects(effects);
+        self.acks.extend(effects.batches().map(|(_, batch)| batch.ack.clone()));
+        effects
     }
 
     fn at(&self, wall: Wall) -> Time {
-        Time { wall, ..self.0.time }
+        Time { wall, ..self.state.time }
     }
 }
 

@@ -14,9 +14,12 @@ fn origin(session: u32, ticket: u64) -> Origin {
     Origin { hub: HubId(session), conn: Conn { boot: 1, count: session.into() }, ticket, user }
 }
 
+fn head(epoch: &str, seq: Seq) -> Head {
+    Head { epoch: Epoch(epoch.into()), seq, first: 1, at: Wall(0), hash: [0; 16], token: 0 }
+}
+
 fn loaded(epoch: &str, seq: Seq) -> Input {
-    let head = Head { epoch: Epoch(epoch.into()), seq, first: 1, at: Wall(0), hash: [0; 16], token: 0 };
-    Input::Loaded(Ok(Some(Loaded::empty(head, SETTINGS))))
+    Input::Loaded(Ok(Some(Loaded::empty(head(epoch, seq), SETTINGS))))
 }
 
 /// A channel that is awake.
@@ -31,12 +34,26 @@ fn join() -> Action {
     Action::Join { start: Start::Stood, member: false }
 }
 
+fn publish() -> Action {
+    let publish = Publish {
+        channel: ChannelName::stored("a").unwrap(),
+        body: "{}".into(),
+        key: None,
+        base: None,
+        kind: None,
+        reply_to: None,
+    };
+    Action::Publish(Box::new(Draft { publish, permit: None }))
+}
+
 /// What a hub is told by these effects, and that it is done with it.
 fn told(state: &mut State, hub: u32, effects: Vec<Effect>) -> Vec<Item> {
     let (mut items, mut todo) = (Vec::new(), effects);
     while let Some(effect) = todo.pop() {
-        let Effect::Send(to, Batch { items: batch, .. }) = effect else { continue };
-        todo.extend(state.acked(TIME, to));
+        let Effect::Send(to, Batch { items: batch, ack, .. }) = effect else { continue };
+        if ack.done() {
+            todo.extend(state.acked(TIME));
+        }
         if to == HubId(hub) {
             items.extend(batch);
         }
@@ -74,16 +91,7 @@ fn whoever_hears_a_channel_whose_log_turns_out_to_be_another_is_told_that_it_is_
         let mut state = awake();
         let effects = state.command(TIME, origin(1, 1), join());
         told(&mut state, 1, effects);
-        let publish = Publish {
-            channel: ChannelName::stored("a").unwrap(),
-            body: "{}".into(),
-            key: None,
-            base: None,
-            kind: None,
-            reply_to: None,
-        };
-        let draft = Box::new(Draft { publish, permit: None });
-        state.command(TIME, origin(2, 1), Action::Publish(draft));
+        state.command(TIME, origin(2, 1), publish());
         // What became of it is not known, so the log is read anew.
         state.input(TIME, Input::Appended(Err(AppendError::Unknown)));
         let effects = state.input(TIME, loaded(epoch, 3));
@@ -113,4 +121,39 @@ fn when_a_user_leaves_the_others_sessions_are_told_and_nobody_elses() {
         .filter_map(|item| if let Item::Closed(conn, Closed::Left) = item { Some(conn.count) } else { None })
         .collect();
     assert_eq!(closed, [2]);
+}
+
+#[test]
+fn publishes_that_waited_for_a_hub_that_was_behind_go_on_when_it_is_done() {
+    let mut state = awake();
+    let joined = state.command(TIME, origin(1, 1), join());
+    told(&mut state, 1, joined);
+    let (mut seq, mut behind, mut waits) = (3, None, None);
+    // The hub of session 1 is handed the first message, and deals with it for a long time.
+    for ticket in 2..100 {
+        let mut effects = state.command(TIME, origin(2, ticket), publish());
+        while !effects.is_empty() {
+            let mut next = Vec::new();
+            for effect in effects {
+                match effect {
+                    Effect::Append(_, batch) => {
+                        seq += batch.len() as Seq;
+                        next.extend(state.input(TIME, Input::Appended(Ok(head("e", seq)))));
+                    }
+                    Effect::Send(HubId(1), batch) => behind = Some(batch.ack),
+                    Effect::Send(_, batch) if batch.ack.done() => next.extend(state.acked(TIME)),
+                    _ => {}
+                }
+            }
+            effects = next;
+        }
+        if seq < ticket + 2 {
+            waits = Some(ticket);
+            break;
+        }
+    }
+    assert!(waits.is_some(), "messages pile up for the hub without end");
+    assert!(behind.unwrap().done(), "nobody waits for the hub");
+    let effects = state.acked(TIME);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Append(..))), "the publish waits for nothing");
 }

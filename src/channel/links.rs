@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::ack::Ack;
 use super::messages::Item;
 use crate::model::HubId;
 use crate::model::maps::HashMap;
@@ -11,7 +12,7 @@ use crate::protocol::Posted;
 
 #[derive(Debug, Default)]
 struct Link {
-    under_way: bool,
+    ack: Ack,
     items: Vec<Item>,
     messages: usize,
 }
@@ -37,25 +38,15 @@ impl Links {
         self.0.values().map(|link| link.messages).max().unwrap_or(0)
     }
 
-    /// What can be sent now; it counts as under way.
-    pub fn ready(&mut self) -> Vec<(HubId, Vec<Item>)> {
-        let idle = self.0.iter_mut().filter(|(_, link)| !link.under_way && !link.items.is_empty());
-        idle.map(|(hub, link)| {
-            link.under_way = true;
-            link.messages = 0;
-            (*hub, std::mem::take(&mut link.items))
-        })
-        .collect()
-    }
-
-    /// A hub has dealt with its batch.
-    pub fn acked(&mut self, hub: HubId) {
-        if let Some(link) = self.0.get_mut(&hub) {
-            link.under_way = false;
-            if link.items.is_empty() {
-                self.0.remove(&hub);
-            }
-        }
+    /// What can be sent now; it counts as under way. A hub that is not ready for what waits will say when it is.
+    pub fn ready(&mut self) -> Vec<(HubId, Vec<Item>, Ack)> {
+        let ready = self.0.iter_mut().filter(|(_, link)| !link.items.is_empty() && link.ack.begin());
+        ready
+            .map(|(hub, link)| {
+                link.messages = 0;
+                (*hub, std::mem::take(&mut link.items), link.ack.clone())
+            })
+            .collect()
     }
 
     /// A hub began anew and knows of nothing.
@@ -65,7 +56,7 @@ impl Links {
 
     /// Whether everything was said and dealt with.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.values().all(|link| link.items.is_empty() && link.ack.is_idle())
     }
 }
 
@@ -81,14 +72,17 @@ mod tests {
             links.say(HubId(0), Item::Closed(Conn { boot: 1, count: n }, super::super::Closed::Left));
         };
         say(&mut links, 1);
-        assert_eq!(links.ready().len(), 1);
-        say(&mut links, 2);
-        say(&mut links, 3);
-        assert!(links.ready().is_empty());
-        links.acked(HubId(0));
-        assert_eq!(links.ready()[0].1.len(), 2);
+        let sent = links.ready();
+        assert_eq!(sent.len(), 1);
         assert!(!links.is_empty());
-        links.acked(HubId(0));
+        assert!(!sent[0].2.done(), "nobody waits");
         assert!(links.is_empty());
+        say(&mut links, 2);
+        let sent = links.ready();
+        say(&mut links, 3);
+        say(&mut links, 4);
+        assert!(links.ready().is_empty());
+        assert!(sent[0].2.done(), "the channel waits");
+        assert_eq!(links.ready()[0].1.len(), 2);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde::Serialize;
 
+use super::ack::Ack;
 use super::step::Input;
 use crate::model::{ChannelName, Conn, Epoch, HubId, Seq, UserName, Wall};
 use crate::protocol::{Frame, Posted, Problem, Publish, Start};
@@ -109,8 +110,8 @@ pub enum Action {
 pub enum ChannelIn {
     /// By a session.
     Command(Origin, Action),
-    /// By a hub: the batch of this life of the channel is dealt with.
-    Acked(HubId, u64),
+    /// By a hub: a batch is dealt with that the channel waited for.
+    Acked,
     /// By a hub: what it knows of the channel, asked for by [`ToHub::Report`].
     Attached(HubId, u64, Vec<Subscriber>),
     /// By a hub: a session stopped hearing.
@@ -137,7 +138,7 @@ pub struct Subscriber {
 /// What a hub is told.
 #[derive(Clone, Debug)]
 pub enum ToHub {
-    /// The next part of a channel's stream. The hub answers [`ChannelIn::Acked`].
+    /// The next part of a channel's stream.
     Batch(Batch),
     /// The channel began anew: tell it what you know.
     Report {
@@ -155,14 +156,14 @@ pub enum ToHub {
 pub struct Batch {
     /// Which channel.
     pub channel: ChannelName,
-    /// Which life of it speaks.
-    pub life: u64,
     /// The newest message that was announced, once this batch is dealt with.
     pub head: Seq,
     /// How many users hear it, where that is more than `channels.announce_max`.
     pub crowd: Option<usize>,
     /// In order.
     pub items: Vec<Item>,
+    /// What says that it is dealt with.
+    pub ack: Ack,
 }
 
 /// One thing in a channel's stream.

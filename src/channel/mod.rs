@@ -4,6 +4,7 @@
 //! addresses a session: all it says goes to the workers' hubs, one ordered stream for each, so that a join's answer, the
 //! deliveries, the receipts and a goodbye cannot overtake each other.
 
+mod ack;
 mod actor;
 #[cfg(feature = "testing")]
 pub mod bench;
@@ -22,6 +23,7 @@ mod state;
 mod step;
 mod window;
 
+pub use ack::Ack;
 pub use directory::{Context, Directory, Hubs};
 pub use messages::{
     Action, Answer, Aside, Batch, ChannelIn, Closed, Draft, Item, Joined, Origin, Permit, Subscriber, ToHub, Volume,

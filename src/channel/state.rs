@@ -155,10 +155,9 @@ impl State {
         self.finish()
     }
 
-    /// A hub has dealt with its batch.
-    pub fn acked(&mut self, time: Time, hub: HubId) -> Vec<Effect> {
+    /// A hub has dealt with a batch that was waited for.
+    pub fn acked(&mut self, time: Time) -> Vec<Effect> {
         self.time = time;
-        self.links.acked(hub);
         self.finish()
     }
 
@@ -288,22 +287,23 @@ impl State {
                 }
             }
         }
+        let crowd = Some(self.roster.online()).filter(|&online| online > self.settings.announce_max);
+        if crowd != self.crowd && !std::mem::replace(&mut self.crowd_waits, true) {
+            self.effects.push(Effect::Later(CROWD_MS, Input::CrowdDue));
+        }
+        self.crowd = crowd;
+        for (hub, items, ack) in self.links.ready() {
+            let head = self.seqs.head().seq;
+            let batch = Batch { channel: self.name.clone(), head, crowd, items, ack };
+            self.effects.push(Effect::Send(hub, batch));
+        }
+        // Whoever still has messages waiting will say when he is ready for them: nothing else may wait for that.
         let slack = self.links.lag() < self.settings.window.max(32);
         if self.phase == Phase::Ready
             && slack
             && let Some((after, batch)) = self.seqs.begin(self.time.wall)
         {
             self.effects.push(Effect::Append(after, batch));
-        }
-        let crowd = Some(self.roster.online()).filter(|&online| online > self.settings.announce_max);
-        if crowd != self.crowd && !std::mem::replace(&mut self.crowd_waits, true) {
-            self.effects.push(Effect::Later(CROWD_MS, Input::CrowdDue));
-        }
-        self.crowd = crowd;
-        for (hub, items) in self.links.ready() {
-            let head = self.seqs.head().seq;
-            let batch = Batch { channel: self.name.clone(), life: self.life, head, crowd, items };
-            self.effects.push(Effect::Send(hub, batch));
         }
         std::mem::take(&mut self.effects)
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::*;
 
+use super::super::ack::Ack;
 use super::super::messages::{Action, Draft, Joined, Subscriber};
 use super::super::step::Loaded;
 use super::*;
@@ -43,7 +44,7 @@ struct Hub {
     subs: BTreeSet<u64>,
     /// The next message that it should be handed.
     next: Seq,
-    unacked: usize,
+    unacked: Option<Ack>,
 }
 
 /// A key's history: the base that its first use named.
@@ -119,8 +120,8 @@ impl World {
     fn batch(&mut self, id: HubId, batch: Batch) {
         assert!(batch.head <= self.log.len() as Seq, "a head that is not in the log");
         let mut hub = self.hubs.remove(&id).unwrap_or_default();
-        assert_eq!(hub.unacked, 0, "two batches under way to one hub");
-        hub.unacked += 1;
+        assert!(hub.unacked.is_none(), "two batches under way to one hub");
+        hub.unacked = Some(batch.ack);
         for item in batch.items {
             match item {
                 Item::Messages(messages) => {
@@ -244,10 +245,11 @@ impl World {
     }
 
     fn ack(&mut self, id: u32) {
-        let Some(hub) = self.hubs.get_mut(&HubId(id)).filter(|hub| hub.unacked > 0) else { return };
-        hub.unacked -= 1;
-        let effects = self.state.acked(TIME, HubId(id));
-        self.take(effects);
+        let ack = self.hubs.get_mut(&HubId(id)).and_then(|hub| hub.unacked.take());
+        if ack.is_some_and(|ack| ack.done()) {
+            let effects = self.state.acked(TIME);
+            self.take(effects);
+        }
     }
 
     /// A life breaks off; an append that was in flight may yet be written.
@@ -266,7 +268,7 @@ impl World {
         self.take(effects);
         for id in ids {
             let hub = self.hubs.entry(id).or_default();
-            hub.unacked = 0;
+            hub.unacked = None;
             let subs = hub.subs.iter().map(|session| {
                 let origin = origin(*session, 0);
                 Subscriber { conn: origin.conn, user: origin.user, subscribed: true, watching: false }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::feed;
-use crate::channel::{Batch, Item, Joined, Origin};
+use crate::channel::{Ack, Batch, Item, Joined, Origin};
 use crate::model::{Conn, Seq};
 use crate::protocol::Posted;
 
@@ -53,5 +53,5 @@ impl feed::Outlet for Outlet<'_> {
 
     fn lost(&mut self, _: Conn) {}
 
-    fn acked(&mut self, _: u64) {}
+    fn acked(&mut self, _: &Ack) {}
 }

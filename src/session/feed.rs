@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::channel::{Batch, Item, Joined, Origin, Subscriber};
+use crate::channel::{Ack, Batch, Item, Joined, Origin, Subscriber};
 use crate::model::maps::{HashMap, HashSet};
 use crate::model::{Conn, Seq, UserName};
 use crate::planted::{Bug, planted};
@@ -46,7 +46,7 @@ pub(super) trait Outlet {
     /// A session lost what the log no longer has: its subscription has ended.
     fn lost(&mut self, conn: Conn);
     /// Everything up to here is dealt with.
-    fn acked(&mut self, life: u64);
+    fn acked(&mut self, ack: &Ack);
 }
 
 /// One channel's stream, and who hears it here.
@@ -65,7 +65,7 @@ enum Entry {
     Item(Item),
     /// The end of a batch, at which the feed stands at this head.
     End {
-        life: u64,
+        ack: Ack,
         head: Seq,
     },
 }
@@ -100,7 +100,7 @@ impl Feed {
     /// Takes the next part of the channel's stream.
     pub fn batch(&mut self, batch: Batch, out: &mut dyn Outlet) {
         self.queue.extend(batch.items.into_iter().map(Entry::Item));
-        self.queue.push_back(Entry::End { life: batch.life, head: batch.head });
+        self.queue.push_back(Entry::End { ack: batch.ack, head: batch.head });
         self.go_on(out);
     }
 
@@ -144,12 +144,12 @@ impl Feed {
             }
             match entry {
                 Entry::Item(item) => self.item(item, out),
-                Entry::End { life, head } => {
+                Entry::End { ack, head } => {
                     if self.live.is_empty() && !self.subs.is_empty() {
                         self.next = self.next.max(head + 1);
                         self.pull_idle(out);
                     }
-                    out.acked(life);
+                    out.acked(&ack);
                 }
             }
         }

@@ -75,7 +75,7 @@ impl Outlet for Floor {
         panic!("{conn} lost what is still in the log");
     }
 
-    fn acked(&mut self, _: u64) {
+    fn acked(&mut self, _: &Ack) {
         self.acked += 1;
     }
 }
@@ -95,7 +95,7 @@ impl World {
     fn send(&mut self, items: Vec<Item>) {
         self.sent += 1;
         let channel = ChannelName::stored("a").unwrap();
-        let batch = Batch { channel, life: 1, head: self.floor.head, crowd: None, items };
+        let batch = Batch { channel, head: self.floor.head, crowd: None, items, ack: Ack::default() };
         self.feed.batch(batch, &mut self.floor);
     }
 
@@ -250,7 +250,7 @@ impl Outlet for Record {
         self.lost.push(conn);
     }
 
-    fn acked(&mut self, _: u64) {}
+    fn acked(&mut self, _: &Ack) {}
 }
 
 fn joined(count: u64, head: Seq, next: Seq) -> Item {
@@ -260,7 +260,7 @@ fn joined(count: u64, head: Seq, next: Seq) -> Item {
 }
 
 fn batch(head: Seq, items: Vec<Item>) -> Batch {
-    Batch { channel: ChannelName::stored("a").unwrap(), life: 1, head, crowd: None, items }
+    Batch { channel: ChannelName::stored("a").unwrap(), head, crowd: None, items, ack: Ack::default() }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::feed::Outlet;
 use super::hub::State;
 use super::{HubIn, asides};
-use crate::channel::{ChannelIn, Item, Joined, Origin};
+use crate::channel::{Ack, ChannelIn, Item, Joined, Origin};
 use crate::clock;
 use crate::model::{ChannelName, Conn, Moment, Seq};
 use crate::protocol::Posted;
@@ -88,9 +88,10 @@ impl Outlet for Floor<'_> {
         asides::lost(self.state, self.channel, conn);
     }
 
-    fn acked(&mut self, life: u64) {
-        let worker = &self.state.worker;
-        worker.app.directory.send(self.channel, ChannelIn::Acked(worker.id, life));
+    fn acked(&mut self, ack: &Ack) {
+        if ack.done() {
+            self.state.worker.app.directory.send(self.channel, ChannelIn::Acked);
+        }
     }
 }
 
