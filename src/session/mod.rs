@@ -20,6 +20,7 @@ mod pending;
 mod pulls;
 mod queries;
 mod rate;
+mod turns;
 mod watches;
 mod wire;
 mod worker;
@@ -30,6 +31,7 @@ pub use cell::{Cell, Over, Settled, Shared};
 pub use hub::Hub;
 pub use messages::{HubIn, SessionIn};
 pub use outbox::{Outbox, Overflow};
+pub use turns::Turn;
 pub use wire::Wire;
 #[cfg(feature = "testing")]
 pub use worker::pose;

@@ -9,6 +9,7 @@ use bytestring::ByteString;
 
 use super::app::Admission;
 use super::cell::Shared;
+use super::turns::{Turn, Turns};
 use super::{App, Hub, HubIn, Session, SessionIn, Wire};
 use crate::clock;
 use crate::model::maps::HashMap;
@@ -49,6 +50,7 @@ pub struct Worker {
     pub hub: Post<HubIn>,
     cells: RefCell<HashMap<Conn, Shared>>,
     opened: Cell<u64>,
+    turns: Rc<Turns>,
 }
 
 impl Worker {
@@ -63,7 +65,7 @@ impl Worker {
     }
 
     pub(super) fn new(id: HubId, app: Arc<App>, hub: Post<HubIn>) -> Self {
-        Self { id, app, hub, cells: RefCell::default(), opened: Cell::new(0) }
+        Self { id, app, hub, cells: RefCell::default(), opened: Cell::new(0), turns: Rc::default() }
     }
 
     /// A session's cell, while its wire is there.
@@ -141,6 +143,11 @@ impl Door {
     /// The cell, for the wire to take from its outbox.
     pub fn cell(&self) -> &Shared {
         &self.cell
+    }
+
+    /// A place for the connection in the order of turns.
+    pub fn turn(&self) -> Turn {
+        self.worker.turns.enter()
     }
 
     /// The wire has taken what it could: a replay may go on.

@@ -22,7 +22,7 @@ use super::tally::Tally;
 use crate::clock;
 use crate::presence::Reason;
 use crate::protocol::CloseCode;
-use crate::session::{Door, Wire};
+use crate::session::{Door, Turn, Wire};
 
 /// How much is read in one go, in bytes.
 const READ: usize = 16 * 1024;
@@ -42,12 +42,13 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Line {
     waker: RefCell<Option<Waker>>,
+    turn: RefCell<Turn>,
     descriptor: Option<Descriptor>,
 }
 
 impl Line {
-    pub fn new(descriptor: Option<Descriptor>) -> Self {
-        Self { waker: RefCell::new(None), descriptor }
+    pub fn new(turn: Turn, descriptor: Option<Descriptor>) -> Self {
+        Self { waker: RefCell::new(None), turn: RefCell::new(turn), descriptor }
     }
 
     fn wake_by(&self, waker: &Waker) {
@@ -61,7 +62,7 @@ impl Line {
 impl Wire for Line {
     fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
-            waker.wake_by_ref();
+            self.turn.borrow_mut().ask(waker);
         }
     }
 
@@ -285,6 +286,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
     fn poll(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         this.line.wake_by(ctx.waker());
+        ready!(this.line.turn.borrow_mut().poll(ctx));
         let gone = this.read(ctx).is_ready();
         let written = this.write(ctx);
         if gone || matches!(written, Poll::Ready(Err(_))) {

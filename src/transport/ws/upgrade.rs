@@ -102,7 +102,7 @@ fn serve<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         return log::error!("a WebSocket could not be answered: {error}");
     }
     let parts = framed.into_parts();
-    let line = Rc::new(Line::new(request.conn_data::<Descriptor>().copied()));
+    let line = Rc::new(Line::new(door.turn(), request.conn_data::<Descriptor>().copied()));
     door.connect(Rc::clone(&line) as _);
     actix_web::rt::spawn(Connection::new(parts.io, door, line, parts.read_buf.into(), parts.write_buf.into()));
 }
