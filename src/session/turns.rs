@@ -67,7 +67,7 @@ impl Turns {
         self.waiting.borrow_mut().insert((load, count), waiting);
         if !self.dealing.replace(true) {
             let turns = Rc::clone(self);
-            actix::spawn(async move {
+            tokio::task::spawn_local(async move {
                 while turns.deal() {
                     tokio::task::yield_now().await;
                 }
