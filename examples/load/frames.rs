@@ -10,7 +10,7 @@ use crate::floor::scan::{leading, number, string};
 use crate::floor::wire::{self, TEXT};
 
 /// The shortest text: when it was due, and who sent it.
-pub const SHORTEST: usize = 20;
+const SHORTEST: usize = 20;
 
 /// The names of this run's channels: what they all begin with, then a number.
 #[derive(Clone, Debug)]
@@ -109,6 +109,11 @@ fn text(rest: &[u8]) -> Option<&[u8]> {
     quick().or_else(|| memmem::find(rest, br#""text":""#).map(|at| &rest[at + 8..]))
 }
 
+/// What a text of so many bytes ends with.
+pub fn filling(text: usize) -> String {
+    "words and ".chars().cycle().take(text.max(SHORTEST) - SHORTEST).collect()
+}
+
 /// Writes the generator's commands.
 #[derive(Debug)]
 pub struct Writer {
@@ -123,8 +128,7 @@ impl Writer {
     /// For so many channels, with texts of so many bytes, and perhaps with a key for each publish.
     pub fn new(names: &Names, channels: u32, text: usize, keys: bool) -> Self {
         let names = (0..channels).map(|channel| names.name(channel)).collect();
-        let filling = b"words and ".iter().copied().cycle().take(text.max(SHORTEST) - SHORTEST).collect();
-        Self { names, filling, scratch: Vec::new(), keys, sent: 0 }
+        Self { names, filling: filling(text).into_bytes(), scratch: Vec::new(), keys, sent: 0 }
     }
 
     /// A `publish` that was due then, whose `id` says so.

@@ -1,4 +1,4 @@
-//! Images of one trace: which to try, building and checking them, on all cores, and keeping those that failed.
+//! Images of one trace: which to try, building and checking them on all cores, and keeping those that failed.
 
 use std::collections::BTreeMap;
 use std::fmt;

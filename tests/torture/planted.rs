@@ -5,7 +5,8 @@ use parlor::planted::BUGS;
 
 use crate::run::{Leg, names};
 
-/// What is planted (what only a loss of power would show is not among it), from which seeds it mostly shows within how many seconds, and the rules that it breaks.
+/// What is planted, from which seeds it mostly shows within how many seconds, and the rules that it breaks. What only a
+/// loss of power would show is not among it.
 const PLANTED: [(&str, &[u64], u64, &[&str]); 4] = [
     ("receipts-overtake", &[25, 13, 28, 4], 5, &["reply-order"]),
     ("read-goes-back", &[29, 24, 28, 4], 3, &["read-goes-back"]),

@@ -9,7 +9,7 @@ use parlor::model::{ChannelName, Message, UserName, Wall};
 use parlor::store::{AppendError, Head, Store, conformance};
 use parlor::supervise::Probes;
 
-use crate::frames::{Names, SHORTEST};
+use crate::frames::{Names, filling};
 use crate::progress::Progress;
 
 /// An append that is not answered for so long is not answered.
@@ -75,9 +75,4 @@ pub fn fill(
     }
     drop(log);
     store.close().map_err(|why| failed(&why))
-}
-
-/// What the texts end with.
-fn filling(text: usize) -> String {
-    "words and ".chars().cycle().take(text.max(SHORTEST) - SHORTEST).collect()
 }

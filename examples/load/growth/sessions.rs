@@ -13,7 +13,7 @@ use crate::shapes::pair::Pair;
 use crate::shapes::posts::{Pace, Posts, Publisher};
 use crate::shapes::setting::Setting;
 use crate::stage::{self, turns};
-use crate::usage::rss;
+use crate::usage::{cpu_nanos, rss};
 
 /// Subscribers of the channel in which something is said.
 const TEN: u32 = 10;
@@ -79,15 +79,4 @@ pub fn measure(common: &Common, count: u64) -> Result<Point, String> {
     drop(net);
     server.stop()?;
     Ok(point)
-}
-
-/// The nanoseconds of CPU that a process's threads have had: finer than the ticks of its `stat`, in which a server that
-/// has next to nothing to do uses none.
-fn cpu_nanos(pid: u32) -> u64 {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let of = |thread: std::fs::DirEntry| {
-        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    threads.filter_map(of).sum()
 }
