@@ -59,7 +59,7 @@ impl Check<'_> {
         }
         Server {
             bind: self.bind(&raw.bind),
-            workers: self.threads("server.workers", raw.workers, 1),
+            workers: self.threads("server.workers", raw.workers, |cores| cores - 1),
             drain_timeout,
             drain_notice: self.ms("server.drain_notice_ms", raw.drain_notice_ms, 0..=MINUTE_MS).min(drain_timeout),
             allowed_origins: raw.allowed_origins,
@@ -98,7 +98,7 @@ impl Check<'_> {
             dedup_window: self.count("channels.dedup_window", raw.dedup_window, 0..=1_000_000),
             announce_max: self.count("channels.announce_max", raw.announce_max, 0..=100_000),
             idle: self.ms("channels.idle_ms", raw.idle_ms, 10..=24 * HOUR_MS),
-            arbiters: self.threads("channels.arbiters", raw.arbiters, 2),
+            arbiters: self.threads("channels.arbiters", raw.arbiters, |cores| cores / 2),
         }
     }
 
@@ -195,10 +195,10 @@ impl Check<'_> {
         Duration::from_millis(self.within(key, value, range))
     }
 
-    /// A number of threads, of which 0 is one for so many cores, and at least one.
-    fn threads(&mut self, key: &str, value: u64, cores: usize) -> usize {
+    /// A number of threads; 0 is what `of_cores` makes of the number of cores, and at least one.
+    fn threads(&mut self, key: &str, value: u64, of_cores: impl Fn(usize) -> usize) -> usize {
         match self.count(key, value, 0..=1024) {
-            0 => (std::thread::available_parallelism().map_or(1, Into::into) / cores).max(1),
+            0 => of_cores(std::thread::available_parallelism().map_or(1, Into::into)).max(1),
             count => count,
         }
     }

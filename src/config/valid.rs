@@ -39,7 +39,7 @@ pub enum Bind {
 pub struct Server {
     /// Where it listens.
     pub bind: Bind,
-    /// HTTP workers; 0 in the file means one per core.
+    /// HTTP workers; 0 in the file means one fewer than cores.
     pub workers: usize,
     /// How long a stop may take.
     pub drain_timeout: Duration,
@@ -110,7 +110,7 @@ pub struct Channels {
     pub announce_max: usize,
     /// A channel that nobody hears is put to sleep after this.
     pub idle: Duration,
-    /// Threads that channels are spread over; 0 in the file means one for two cores.
+    /// Threads that channels are spread over; 0 in the file means half as many as cores.
     pub arbiters: usize,
 }
 

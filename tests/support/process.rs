@@ -40,6 +40,7 @@ fn command(dir: &Path, settings: &[(&str, &str)]) -> Command {
     let data = dir.join("data").display().to_string();
     let usual = [
         ("server.bind", "127.0.0.1:0"),
+        ("server.workers", "2"),
         ("server.drain_notice_ms", "50"),
         ("store.path", &data),
         ("store.cache_bytes", "16777216"),
