@@ -210,6 +210,11 @@ impl Rows for Failing {
         if state.undo.is_empty() { self.below.settle(all) } else { Ok(()) }
     }
 
+    fn settled(&self) -> Result<(), EngineError> {
+        self.trouble.0.0.lock().whole()?;
+        self.below.settled()
+    }
+
     fn reopen(&self) -> Result<(), EngineError> {
         let mut state = self.trouble.0.0.lock();
         if state.strikes(Fault::Reopen) {

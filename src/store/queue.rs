@@ -42,7 +42,7 @@ impl Op {
     }
 
     /// Whether it reads rows back, and so cannot share a commit with what wrote them.
-    fn reads_back(&self) -> bool {
+    pub(super) fn reads_back(&self) -> bool {
         matches!(self, Self::Trim(..) | Self::Redact(..) | Self::Delete(..))
     }
 

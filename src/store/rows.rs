@@ -64,9 +64,15 @@ pub trait Rows: Send + Sync + 'static {
 
     /// A moment to put in order what it keeps, given by the writer between two commits: everything applied is synced and
     /// shown, and nobody has read what he is about to write over. Blocks of messages that follow each other may be
-    /// joined into longer ones; otherwise the rows stay as they are. Mostly there is nothing to do; with `all`, at
-    /// a clean end, nothing is left to do later.
+    /// joined into longer ones; otherwise the rows stay as they are. Mostly there is nothing to do, and the engine may go on
+    /// with it later; with `all`, at a clean end, nothing is left to do.
     fn settle(&self, _all: bool) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Returns when what [`settle`](Self::settle) began is done: called by the writer before it reads blocks that it will
+    /// write over.
+    fn settled(&self) -> Result<(), EngineError> {
         Ok(())
     }
 

@@ -146,6 +146,9 @@ impl Writer {
         core.figures.depth.set(core.queue.depth() as i64);
         let began = clock::stamp();
         let waited: Vec<Duration> = ops.iter().map(|op| began.duration_since(op.since)).collect();
+        if !self.chores.is_empty() || ops.iter().any(|waiting| waiting.op.reads_back()) {
+            core.view.rows.settled()?;
+        }
         let low_space = core.watch.low_space(&*core.view.rows);
         let generation = core.generation.load(SeqCst);
         let mut commit = Commit::new(&core.view, &mut self.cache, &mut self.next_channel, generation, low_space);

@@ -160,7 +160,9 @@ impl<'a> Play<'a> {
             let news = self.disk.play(self.done, self.steps[self.done]);
             let kept = match news {
                 News::Mark(line) => self.truth.mark(self.done, &mark(line)),
-                News::Synced(node, begun) if Some(node) == self.disk.node("data/journal") => {
+                News::Synced(node, begun)
+                    if ["data/journal", "data/journal.odd"].iter().any(|file| Some(node) == self.disk.node(file)) =>
+                {
                     self.truth.synced(begun);
                     Ok(())
                 }

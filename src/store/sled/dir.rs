@@ -12,17 +12,19 @@ use super::super::OpenError;
 use super::journal::Journal;
 
 /// The format that this build writes, and the newest that it reads.
-const FORMAT: u32 = 2;
-/// The one before, without a journal.
+const FORMAT: u32 = 3;
+/// An earlier one, without a journal.
 const NO_JOURNAL: u32 = 1;
+/// The one before, with one file of it.
+const ONE_JOURNAL: u32 = 2;
 
 /// What is in a data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing, or a store that was never complete.
     Nothing,
-    /// A store of the format before: it lacks the journal.
-    Older,
+    /// A store of an earlier format: it has so many files of the journal.
+    Older(usize),
     /// A store.
     Store,
 }
@@ -57,8 +59,8 @@ impl Dir {
     }
 
     /// What sled does not hold yet.
-    pub(super) fn journal(&self) -> PathBuf {
-        self.path.join("journal")
+    pub(super) fn journal(&self) -> [PathBuf; 2] {
+        ["journal", "journal.odd"].map(|name| self.path.join(name))
     }
 
     fn shown(&self) -> String {
@@ -101,12 +103,14 @@ impl Dir {
             Err(error) => return Err(self.io(&error)),
         };
         let damaged = |why: String| OpenError::Damaged { path: self.shown(), why };
+        let [even, odd] = self.journal();
         match text.parse::<u32>() {
             Ok(found) if found > FORMAT => Err(OpenError::Newer { path: self.shown(), found, known: FORMAT }),
             Ok(NO_JOURNAL..=FORMAT) if !self.data().exists() => Err(damaged("sled/db is missing".into())),
-            Ok(NO_JOURNAL) => Ok(Found::Older),
-            Ok(FORMAT) if !self.journal().exists() => Err(damaged("its journal is missing".into())),
-            Ok(FORMAT) => Ok(Found::Store),
+            Ok(NO_JOURNAL) => Ok(Found::Older(0)),
+            Ok(ONE_JOURNAL) if even.exists() => Ok(Found::Older(1)),
+            Ok(FORMAT) if even.exists() && odd.exists() => Ok(Found::Store),
+            Ok(ONE_JOURNAL | FORMAT) => Err(damaged("its journal is missing".into())),
             _ => Err(damaged(format!("expected a number in its file \"format\", found {text:?}"))),
         }
     }
@@ -114,8 +118,13 @@ impl Dir {
     /// Makes ready what a loss of power may have left, before it is opened.
     pub(super) fn prepare(&self, found: Found) -> io::Result<()> {
         let tree = self.tree();
-        if found != Found::Store {
-            Journal::make(&self.journal())?;
+        let kept = match found {
+            Found::Nothing => 0,
+            Found::Older(files) => files,
+            Found::Store => 2,
+        };
+        for path in self.journal().iter().skip(kept) {
+            Journal::make(path)?;
         }
         if found == Found::Nothing {
             // sled writes it anew; it refuses one of which only the length reached the disk.
@@ -164,7 +173,7 @@ impl Dir {
     /// fsync they may be newer than what is there, and marked as written.
     pub(super) fn forget_pages(&self) {
         #[cfg(target_os = "linux")]
-        for file in [self.data(), self.journal()].into_iter().filter_map(|path| File::open(path).ok()) {
+        for file in self.journal().iter().chain([&self.data()]).filter_map(|path| File::open(path).ok()) {
             let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
         }
     }

@@ -1,20 +1,21 @@
-//! The journal: one file in front of sled, in which a commit is one write and one sync.
+//! The journal: two files in front of sled, in which a commit is one write and one sync.
 //!
-//! It holds the batches that sled does not durably hold yet, one record each, and is written from its beginning again
-//! when sled holds them all. Each such turn is a round with a number of its own, which sled knows: a record of another
-//! round is none. `docs/format.md` draws a record. What is read is what was written, or it is not read; of what was
-//! synced nothing is left out silently.
+//! It holds the batches that sled does not durably hold yet, one record each, in rounds. Each round has a number of its
+//! own and is written into one of the files from its beginning; while sled takes over what a round left, the next one
+//! goes into the other file. sled knows the first round that it does not hold: a record of an earlier one is none.
+//! `docs/format.md` draws a record. What is read is what was written, or it is not read; of what was synced nothing is
+//! left out silently.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
 
 use super::super::rows::{Batch, EngineError};
 
-/// How long the file is made, in zeros: writes that make a file longer cost a sync more. It may grow beyond.
+/// How long a file is made, in zeros: writes that make a file longer cost a sync more. It may grow beyond.
 const LENGTH: usize = 3 * 1024 * 1024;
 /// The head of a record: checksum `u32`, length of the rows `u32`, round `u64`, how far the round was synced `u64`.
 const HEAD: usize = 24;
@@ -25,62 +26,83 @@ const REMOVED: u32 = u32::MAX;
 
 #[derive(Debug)]
 pub(super) struct Journal {
-    file: File,
+    /// Rounds of even and of odd numbers.
+    files: [File; 2],
     round: u64,
     /// Where the next record begins.
     end: usize,
     /// Everything before it is on disk.
     synced: usize,
+    /// Where the round before ended.
+    before: usize,
 }
 
 impl Journal {
-    /// Makes the file in `path`, durably but for its name.
+    /// Makes a file of it in `path`, durably but for its name.
     pub(super) fn make(path: &Path) -> io::Result<()> {
         let mut file = File::create(path)?;
         file.write_all(&vec![0; LENGTH])?;
         file.sync_all()
     }
 
-    /// Opens it, and reads the batches of `round`; what is read is on disk.
-    pub(super) fn open(path: &Path, round: u64) -> Result<(Self, Vec<Batch>), EngineError> {
+    /// Opens it, and reads the batches of `round` and of the one that follows; what is read is on disk. It goes on with
+    /// the round after those.
+    pub(super) fn open(paths: &[PathBuf; 2], round: u64) -> Result<(Self, Vec<Batch>), EngineError> {
         let failed = |error: io::Error| EngineError::Failed(error.to_string());
-        let file = File::options().read(true).write(true).open(path).map_err(failed)?;
-        // After a kill the system may hold what the disk does not.
-        file.sync_data().map_err(failed)?;
-        let bytes = std::fs::read(path).map_err(failed)?;
-        let batches = read(&Bytes::from(bytes), round)?;
-        Ok((Self { file, round, end: 0, synced: 0 }, batches))
+        let open = |path: &PathBuf| {
+            let file = File::options().read(true).write(true).open(path)?;
+            // After a kill the system may hold what the disk does not.
+            file.sync_data()?;
+            Ok((file, Bytes::from(std::fs::read(path)?)))
+        };
+        let [even, odd] = paths.each_ref().map(|path| open(path).map_err(failed));
+        let ((even, first), (odd, second)) = (even?, odd?);
+        let journal = Self { files: [even, odd], round: round + 2, end: 0, synced: 0, before: 0 };
+        Ok((journal, rounds(&[first, second], round)?))
+    }
+
+    fn file(&self) -> &File {
+        let [even, odd] = &self.files;
+        if self.round.is_multiple_of(2) { even } else { odd }
     }
 
     /// Writes a batch behind those before it; gives it back as slices of what was written, which is one piece of memory.
     pub(super) fn write(&mut self, batch: &Batch) -> io::Result<Batch> {
-        let (record, rows) = encode(batch, self.round, self.synced);
-        self.file.write_all_at(&record, self.end as u64)?;
+        let synced = if self.end == 0 { self.before } else { self.synced };
+        let (record, rows) = encode(batch, self.round, synced);
+        self.file().write_all_at(&record, self.end as u64)?;
         self.end += record.len();
         Ok(rows)
     }
 
     /// Returns when all that was written is on disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        if self.synced < self.end {
-            self.file.sync_data()?;
+        if !self.is_synced() {
+            self.file().sync_data()?;
             self.synced = self.end;
         }
         Ok(())
     }
 
-    /// Begins again: sled holds all that was written, and knows of this round.
-    pub(super) fn begin(&mut self, round: u64) {
-        (self.round, self.end, self.synced) = (round, 0, 0);
+    /// Begins the next round, over the one before the last: that is with sled, and the last one is synced.
+    pub(super) fn turn(&mut self) {
+        (self.round, self.before) = (self.round + 1, self.end);
+        (self.end, self.synced) = (0, 0);
     }
 
     pub(super) fn round(&self) -> u64 {
         self.round
     }
 
-    /// How much of it is written.
+    /// How much of the round is written.
     pub(super) fn length(&self) -> usize {
         self.end
+    }
+
+    /// How long the round before was.
+    #[cfg(test)]
+    pub(super) fn before(&self) -> usize {
+        self.before
     }
 
     /// Whether all that was written is on disk.
@@ -151,21 +173,47 @@ fn rows(mut bytes: Bytes) -> Option<Batch> {
     Some(batch)
 }
 
-/// The batches of `round` from the front of `bytes`, up to where the last write tore or none follows. A record behind
-/// it that was written when this place had been synced says that what is missing was there.
-fn read(bytes: &Bytes, round: u64) -> Result<Vec<Batch>, EngineError> {
-    let mut batches = Vec::new();
-    let mut at = 0;
-    while let Some((content, _, whole)) = record(&bytes.slice(at..), round) {
-        let damaged = || EngineError::Damaged(format!("a record of the journal at {at} is not what was written"));
+/// What a file holds of a round.
+#[derive(Debug, PartialEq, Eq)]
+struct Round {
+    batches: Vec<Batch>,
+    /// Where it ends.
+    end: usize,
+    /// Where the round before ended.
+    before: u64,
+}
+
+/// The round of that number from the front of `bytes`, up to where the last write tore or none follows; `None` if there is
+/// nothing of it. A record behind it that was written when this place had been synced says that what is missing was there.
+fn read(bytes: &Bytes, round: u64) -> Result<Option<Round>, EngineError> {
+    let (mut batches, mut end, mut before) = (Vec::new(), 0, 0);
+    while let Some((content, synced, whole)) = record(&bytes.slice(end..), round) {
+        let damaged = || EngineError::Damaged(format!("a record of the journal at {end} is not what was written"));
         batches.push(rows(content).ok_or_else(damaged)?);
-        at += whole;
+        if end == 0 {
+            before = synced;
+        }
+        end += whole;
     }
-    let behind = (at + STEP..bytes.len()).step_by(STEP).filter_map(|place| record(&bytes.slice(place..), round));
-    if behind.map(|(_, synced, _)| synced).any(|synced| synced > at as u64) {
-        return Err(EngineError::Damaged(format!("the journal is broken at {at}, and goes on behind it")));
+    let behind = (end + STEP..bytes.len()).step_by(STEP).filter_map(|place| record(&bytes.slice(place..), round));
+    if behind.map(|(_, synced, _)| synced).any(|synced| synced > end as u64) {
+        return Err(EngineError::Damaged(format!("the journal is broken at {end}, and goes on behind it")));
     }
-    Ok(batches)
+    Ok((end > 0).then_some(Round { batches, end, before }))
+}
+
+/// The batches of `first` and of the round that follows; the second was begun when all of the first was on disk.
+fn rounds(files: &[Bytes; 2], first: u64) -> Result<Vec<Batch>, EngineError> {
+    // Whichever file it is in: with format 2 there was but one.
+    let find = |round| files.iter().find_map(|file| read(file, round).transpose()).transpose();
+    let (one, two) = (find(first)?, find(first + 1)?);
+    let end = one.as_ref().map_or(0, |round| round.end);
+    if let Some(two) = &two
+        && two.before != end as u64
+    {
+        return Err(EngineError::Damaged(format!("the journal ends at {end}, and was {} long", two.before)));
+    }
+    Ok([one, two].into_iter().flatten().flat_map(|round| round.batches).collect())
 }
 
 #[cfg(test)]
@@ -181,14 +229,29 @@ mod tests {
 
     /// The batches as one round; and where each record ends.
     fn round(batches: &[Batch], number: u64, synced: bool) -> (Vec<u8>, Vec<usize>) {
+        round_after(batches, number, synced, 0)
+    }
+
+    fn round_after(batches: &[Batch], number: u64, synced: bool, before: usize) -> (Vec<u8>, Vec<usize>) {
         let (mut whole, mut ends) = (Vec::new(), vec![0]);
         for batch in batches {
-            let (one, rows) = encode(batch, number, if synced { whole.len() } else { 0 });
+            let synced = if whole.is_empty() {
+                before
+            } else if synced {
+                whole.len()
+            } else {
+                0
+            };
+            let (one, rows) = encode(batch, number, synced);
             assert_eq!(&rows, batch);
             whole.extend_from_slice(&one);
             ends.push(whole.len());
         }
         (whole, ends)
+    }
+
+    fn batches_of(bytes: &[u8], number: u64) -> Result<Vec<Batch>, EngineError> {
+        Ok(read(&Bytes::copy_from_slice(bytes), number)?.map_or_else(Vec::new, |round| round.batches))
     }
 
     proptest! {
@@ -206,8 +269,8 @@ mod tests {
             let (old, _) = round(&before, 6, true);
             bytes.extend(old.iter().skip(cut));
             let whole = ends.iter().filter(|&&end| end > 0 && bytes.get(..end) == Some(&written[..end])).count();
-            prop_assert_eq!(&read(&Bytes::from(bytes.clone()), 7).unwrap(), &batches[..whole]);
-            prop_assert_eq!(read(&Bytes::from(bytes), 8).unwrap(), vec![]);
+            prop_assert_eq!(&batches_of(&bytes, 7).unwrap(), &batches[..whole]);
+            prop_assert_eq!(read(&Bytes::from(bytes), 8).unwrap(), None);
         }
 
         #[test]
@@ -219,7 +282,7 @@ mod tests {
             let bit = bit.index(bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
             let hit = ends.iter().filter(|&&end| end > 0 && end <= bit / 8).count();
-            match read(&Bytes::from(bytes), 7) {
+            match batches_of(&bytes, 7) {
                 Ok(read) => prop_assert!(hit == batches.len() - 1 && read == batches[..hit]),
                 Err(error) => prop_assert!(hit < batches.len() - 1 && matches!(error, EngineError::Damaged(_))),
             }
@@ -234,12 +297,33 @@ mod tests {
             let at = at.index(bytes.len());
             bytes[at] ^= 0x10;
             let hit = ends.iter().filter(|&&end| end > 0 && end <= at).count();
-            prop_assert_eq!(&read(&Bytes::from(bytes), 7).unwrap(), &batches[..hit]);
+            prop_assert_eq!(&batches_of(&bytes, 7).unwrap(), &batches[..hit]);
+        }
+
+        #[test]
+        fn two_rounds_are_read_one_after_the_other_and_of_the_first_nothing_may_be_missing(
+            first in prop::collection::vec(any_batch(), 0..4),
+            second in prop::collection::vec(any_batch(), 1..4),
+            cut in any::<prop::sample::Index>(),
+            turned: bool,
+        ) {
+            let (one, _) = round(&first, 7, true);
+            let (two, _) = round_after(&second, 8, true, one.len());
+            let files = |one: &[u8]| {
+                let files = [one, &two].map(Bytes::copy_from_slice);
+                if turned { let [one, two] = files; [two, one] } else { files }
+            };
+            prop_assert_eq!(rounds(&files(&one), 7).unwrap(), [&first[..], &second[..]].concat());
+            prop_assert_eq!(rounds(&files(&one), 8).unwrap(), second);
+            let cut = cut.index(one.len() + 1);
+            let damaged = matches!(rounds(&files(&one[..cut]), 7), Err(EngineError::Damaged(_)));
+            prop_assert_eq!(damaged, cut < one.len());
         }
 
         #[test]
         fn no_bytes_make_reading_panic(bytes in prop::collection::vec(0..3_u8, 0..400)) {
-            let _ = read(&Bytes::from(bytes), 0);
+            let bytes = Bytes::from(bytes);
+            let _ = rounds(&[bytes.clone(), bytes], 0);
         }
     }
 }

@@ -1,8 +1,9 @@
-//! What stands in the journal and not in sled yet, to be read: a map in memory that lies over sled's tree.
+//! What stands in the journal and not in sled yet, to be read: maps in memory that lie over sled's tree.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow, Range};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -39,6 +40,35 @@ impl Recent {
         let rows = self.0.read();
         let mut within = rows.range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)));
         within.next_back().map(|(key, value)| (key.clone(), value.clone()))
+    }
+}
+
+/// The rows of the round that is being written, and under them those of the round that sled is taking over.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layers {
+    pub(super) now: Arc<Recent>,
+    pub(super) leaving: Arc<Recent>,
+}
+
+impl Layers {
+    /// Another round begins: what was written so far leaves.
+    pub(super) fn turn(&mut self) {
+        self.leaving = std::mem::take(&mut self.now);
+    }
+
+    /// The row as the rounds left it; `None` if they did not touch it.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Row> {
+        self.now.get(key).or_else(|| self.leaving.get(key))
+    }
+
+    fn first(&self, start: Bound<&[u8]>, end: &[u8]) -> Option<Row> {
+        let (now, leaving) = (self.now.first(start, end), self.leaving.first(start, end));
+        nearer(now, leaving, |now, leaving| now <= leaving)
+    }
+
+    fn last(&self, start: &[u8], end: &[u8]) -> Option<Row> {
+        let (now, leaving) = (self.now.last(start, end), self.leaving.last(start, end));
+        nearer(now, leaving, |now, leaving| now >= leaving)
     }
 
     /// Visits the rows of `range` in `below` with these over them; `below` gives its next row.
@@ -87,6 +117,14 @@ impl Recent {
     }
 }
 
+/// Of two rows the one that comes first, by their keys; of the same one that of `now`.
+fn nearer(now: Option<Row>, leaving: Option<Row>, first: impl Fn(&[u8], &[u8]) -> bool) -> Option<Row> {
+    match (now, leaving) {
+        (Some(now), Some(leaving)) => Some(if first(&now.0, &leaving.0) { now } else { leaving }),
+        (now, leaving) => now.or(leaving),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -100,11 +138,13 @@ mod tests {
     proptest! {
         #[test]
         fn a_scan_gives_what_one_map_would(
-            over in any_map(), under in any_map(), from in 0..20_u8, to in 0..20_u8, reverse: bool, most in 1..20_usize,
+            over in any_map(), between in any_map(), under in any_map(),
+            from in 0..20_u8, to in 0..20_u8, reverse: bool, most in 1..20_usize,
         ) {
             prop_assume!(from < to);
             let under: BTreeMap<u8, u8> = under.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
             let mut one: BTreeMap<u8, Option<u8>> = under.iter().map(|(key, value)| (*key, Some(*value))).collect();
+            one.extend(between.clone());
             one.extend(over.clone());
             let mut expected: Vec<(u8, u8)> = one.range(from..to).filter_map(|(key, value)| Some((*key, (*value)?))).collect();
             if reverse {
@@ -112,13 +152,18 @@ mod tests {
             }
             expected.truncate(most);
 
-            let recent = Recent::default();
+            let mut layers = Layers::default();
             let bytes = |byte: u8| Bytes::from(vec![byte]);
-            recent.add(Batch(over.iter().map(|(key, value)| (bytes(*key), value.map(bytes))).collect()));
+            for (n, layer) in [between, over].iter().enumerate() {
+                if n > 0 {
+                    layers.turn();
+                }
+                layers.now.add(Batch(layer.iter().map(|(key, value)| (bytes(*key), value.map(bytes))).collect()));
+            }
             let mut rows = under.range(from..to).map(|(key, value)| (vec![*key], vec![*value]));
             let mut found = Vec::new();
             let below = || Ok(if reverse { rows.next_back() } else { rows.next() });
-            recent.scan(&[from][..]..&[to][..], reverse, below, &mut |key, value| {
+            layers.scan(&[from][..]..&[to][..], reverse, below, &mut |key, value| {
                 found.push((key[0], value[0]));
                 if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             }).unwrap();

@@ -39,7 +39,7 @@ fn a_later_format_is_refused_before_anything_is_touched() {
     fs::write(home.path().join("format"), "7\n").unwrap();
     let before = fs::metadata(home.path().join("sled/db")).unwrap().modified().unwrap();
     let error = on_disk(home.path()).err().unwrap();
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 3, .. }), "{error}");
     assert_eq!(fs::metadata(home.path().join("sled/db")).unwrap().modified().unwrap(), before);
     for nonsense in ["", "one", "0", "-1"] {
         fs::write(home.path().join("format"), nonsense).unwrap();
@@ -49,20 +49,46 @@ fn a_later_format_is_refused_before_anything_is_touched() {
 }
 
 #[test]
-fn a_store_of_the_format_before_is_taken_as_it_is() {
-    let home = tempfile::tempdir().unwrap();
-    filled(home.path());
-    // Opening empties the journal.
-    drop(SledRows::open(home.path(), 1 << 20).unwrap());
-    fs::remove_file(home.path().join("journal")).unwrap();
-    let error = on_disk(home.path()).err().unwrap();
-    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
-    fs::write(home.path().join("format"), "1\n").unwrap();
-    for _ in 0..2 {
+fn a_store_of_an_earlier_format_is_taken_as_it_is() {
+    for (format, files) in [(1, 0), (2, 1)] {
+        let home = tempfile::tempdir().unwrap();
+        filled(home.path());
+        // Opening empties the journal.
+        drop(SledRows::open(home.path(), 1 << 20).unwrap());
+        for file in ["journal", "journal.odd"].into_iter().skip(files) {
+            fs::remove_file(home.path().join(file)).unwrap();
+            let error = on_disk(home.path()).err().unwrap();
+            assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+        }
+        fs::write(home.path().join("format"), format!("{format}\n")).unwrap();
+        for _ in 0..2 {
+            let store = on_disk(home.path()).unwrap();
+            (0..20).for_each(|n| assert_eq!(store.verify(&channel(&format!("c{n}"))).unwrap().seq, 30));
+            store.close().unwrap();
+            assert_eq!(fs::read(home.path().join("format")).unwrap(), b"3\n");
+        }
+    }
+}
+
+#[test]
+fn what_stands_in_the_one_journal_of_format_2_is_kept() {
+    for round_is_odd in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        drop(SledRows::open(home.path(), 1 << 20).unwrap());
+        if round_is_odd {
+            SledRows::open(home.path(), 1 << 20).unwrap().settle(true).unwrap();
+        }
+        drop(fill(home.path()));
+        let [even, odd] = ["journal", "journal.odd"].map(|name| home.path().join(name));
+        // Whichever file the round is in, it was `journal`.
+        let holds = |path: &Path| fs::read(path).unwrap()[..1000].iter().any(|&byte| byte != 0);
+        if holds(&odd) && !holds(&even) {
+            fs::rename(&odd, &even).unwrap();
+        }
+        let _ = fs::remove_file(&odd);
+        fs::write(home.path().join("format"), "2\n").unwrap();
         let store = on_disk(home.path()).unwrap();
         (0..20).for_each(|n| assert_eq!(store.verify(&channel(&format!("c{n}"))).unwrap().seq, 30));
-        store.close().unwrap();
-        assert_eq!(fs::read(home.path().join("format")).unwrap(), b"2\n");
     }
 }
 
@@ -71,10 +97,11 @@ fn a_journal_that_was_scratched_is_damage() {
     let home = tempfile::tempdir().unwrap();
     // As after a kill: a clean end leaves nothing in it.
     drop(fill(home.path()));
-    let path = home.path().join("journal");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[5000] ^= 1;
-    fs::write(&path, bytes).unwrap();
+    for path in ["journal", "journal.odd"].map(|name| home.path().join(name)) {
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[5000] ^= 1;
+        fs::write(&path, bytes).unwrap();
+    }
     let error = on_disk(home.path()).err().unwrap();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }

@@ -70,7 +70,7 @@ fn what_a_killed_process_leaves_behind_opens_with_everything_that_was_told() {
         // The files as they are now are what a kill would leave: nobody had a chance to close anything.
         let copy = config(&format!("killed{kill}"));
         std::fs::create_dir_all(copy.path.join("sled/blobs")).unwrap();
-        for file in ["format", "journal", "sled/conf", "sled/db"] {
+        for file in ["format", "journal", "journal.odd", "sled/conf", "sled/db"] {
             std::fs::copy(home.path().join("live").join(file), copy.path.join(file)).unwrap();
         }
         let after = Store::open(&copy, &Probes::default()).unwrap();
