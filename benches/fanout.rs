@@ -52,7 +52,7 @@ impl Floor {
 struct Bell(Rc<Floor>, usize);
 
 impl Wire for Bell {
-    fn wake(&self) {
+    fn wake(self: Rc<Self>) {
         self.0.woken.borrow_mut().push(self.1);
         if let Some(waker) = self.0.waker.take() {
             waker.wake();

@@ -285,7 +285,7 @@ impl Cell {
     fn wake(&mut self) {
         if let Some(wire) = self.wire.as_ref().filter(|_| !self.woken) {
             self.woken = true;
-            wire.wake();
+            Rc::clone(wire).wake();
         }
     }
 }

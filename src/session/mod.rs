@@ -31,7 +31,7 @@ pub use cell::{Cell, Over, Settled, Shared};
 pub use hub::Hub;
 pub use messages::{HubIn, SessionIn};
 pub use outbox::{Outbox, Overflow};
-pub use turns::Turn;
+pub use turns::{Seat, Turn};
 pub use wire::Wire;
 #[cfg(feature = "testing")]
 pub use worker::pose;

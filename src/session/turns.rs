@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 
 use crate::clock;
 use crate::model::Moment;
@@ -20,51 +20,53 @@ const HALF: u64 = 128;
 const WHOLE: u32 = 1 << 16;
 
 /// A worker's order of turns.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Turns {
     /// How many may begin at once, while nobody waits.
     left: Cell<usize>,
     /// Those who wait: the least busy first, and of those the one who waits longest.
-    waiting: RefCell<BTreeMap<(u32, u64), Waiting>>,
+    waiting: RefCell<BTreeMap<(u32, u64), Rc<dyn Seat>>>,
     /// How many ever waited.
     count: Cell<u64>,
     /// Whether somebody gives turns to those who wait.
     dealing: Cell<bool>,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    stage: Rc<Cell<Stage>>,
-    waker: Waker,
+/// A connection that waits for its turn.
+pub trait Seat {
+    /// It is its turn: asks [`Turn::called`] what to do.
+    fn called(&self);
 }
 
 /// One connection's place in that order.
-#[derive(Debug)]
 pub struct Turn {
     turns: Rc<Turns>,
     load: Load,
-    stage: Rc<Cell<Stage>>,
+    stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// It has to ask for its next turn.
     Rests,
+    /// It waits, only to write.
+    Writes,
+    /// Its task waits.
     Waits,
-    /// It was given a turn, and has to begin.
+    /// Its task was given a turn, and has to begin.
     Called,
 }
 
 impl Turns {
     /// A place for one more connection.
     pub fn enter(self: &Rc<Self>) -> Turn {
-        Turn { turns: Rc::clone(self), load: Load::default(), stage: Rc::new(Cell::new(Stage::Rests)) }
+        Turn { turns: Rc::clone(self), load: Load::default(), stage: Stage::Rests }
     }
 
-    fn queue(self: &Rc<Self>, load: u32, waiting: Waiting) {
+    fn queue(self: &Rc<Self>, load: u32, seat: Rc<dyn Seat>) {
         let count = self.count.get();
         self.count.set(count + 1);
-        self.waiting.borrow_mut().insert((load, count), waiting);
+        self.waiting.borrow_mut().insert((load, count), seat);
         if !self.dealing.replace(true) {
             let turns = Rc::clone(self);
             tokio::task::spawn_local(async move {
@@ -78,13 +80,11 @@ impl Turns {
 
     /// Calls the next ones. Returns whether there were any.
     fn deal(&self) -> bool {
-        let mut waiting = self.waiting.borrow_mut();
         let mut called = 0;
-        while called < AT_ONCE
-            && let Some((_, next)) = waiting.pop_first()
-        {
-            next.stage.set(Stage::Called);
-            next.waker.wake();
+        while called < AT_ONCE {
+            let next = self.waiting.borrow_mut().pop_first();
+            let Some((_, next)) = next else { break };
+            next.called();
             called += 1;
         }
         self.left.set(AT_ONCE - called);
@@ -93,41 +93,48 @@ impl Turns {
 }
 
 impl Turn {
-    /// Wakes the connection when it is its turn. What it waits for then is in [`Turn::poll`].
-    pub fn ask(&mut self, waker: &Waker) {
-        if self.stage.get() == Stage::Rests && self.begin(waker) {
-            self.stage.set(Stage::Called);
-            waker.wake_by_ref();
+    /// Has the connection called when it is its turn to write.
+    pub fn ask(&mut self, seat: impl FnOnce() -> Rc<dyn Seat>) {
+        if self.stage == Stage::Rests {
+            self.stage = Stage::Writes;
+            self.queue(seat());
         }
     }
 
-    /// Ready when it is the connection's turn, which lasts until this is asked again.
-    pub fn poll(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
-        let begins = match self.stage.get() {
-            Stage::Waits => false,
-            Stage::Called => true,
-            Stage::Rests => self.begin(ctx.waker()),
-        };
-        if !begins {
-            return Poll::Pending;
+    /// It is its turn. Returns whether the task has to be woken, else there is but something to write.
+    pub fn called(&mut self) -> bool {
+        let task = self.stage == Stage::Waits;
+        self.stage = if task { Stage::Called } else { Stage::Rests };
+        task
+    }
+
+    /// Ready when it is the task's turn, which lasts until this is asked again.
+    pub fn poll(&mut self, seat: impl FnOnce() -> Rc<dyn Seat>) -> Poll<()> {
+        match self.stage {
+            Stage::Waits => return Poll::Pending,
+            Stage::Writes => {
+                self.stage = Stage::Waits;
+                return Poll::Pending;
+            }
+            Stage::Called => {}
+            Stage::Rests => {
+                let left = self.turns.left.get();
+                if left == 0 || !self.turns.waiting.borrow().is_empty() {
+                    self.stage = Stage::Waits;
+                    self.queue(seat());
+                    return Poll::Pending;
+                }
+                self.turns.left.set(left - 1);
+                self.load.take(clock::moment());
+            }
         }
-        self.stage.set(Stage::Rests);
+        self.stage = Stage::Rests;
         Poll::Ready(())
     }
 
-    /// Begins a turn, or begins to wait for it.
-    fn begin(&mut self, waker: &Waker) -> bool {
+    fn queue(&mut self, seat: Rc<dyn Seat>) {
         let load = self.load.take(clock::moment());
-        let left = self.turns.left.get();
-        let now = left > 0 && self.turns.waiting.borrow().is_empty();
-        if now {
-            self.turns.left.set(left - 1);
-        } else {
-            self.stage.set(Stage::Waits);
-            let (stage, waker) = (Rc::clone(&self.stage), waker.clone());
-            self.turns.queue(load, Waiting { stage, waker });
-        }
-        now
+        self.turns.queue(load, seat);
     }
 }
 
@@ -153,13 +160,50 @@ impl Load {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::task::Waker;
 
     use super::*;
 
+    /// A connection that counts the turns that it has to write, and has a task.
+    struct Busy {
+        turn: RefCell<Turn>,
+        writes: Cell<usize>,
+        waker: RefCell<Option<Waker>>,
+    }
+
+    impl Busy {
+        fn new(turns: &Rc<Turns>) -> Rc<Self> {
+            Rc::new(Self { turn: RefCell::new(turns.enter()), writes: Cell::new(0), waker: RefCell::default() })
+        }
+
+        fn ask(self: &Rc<Self>) {
+            self.turn.borrow_mut().ask(|| Rc::clone(self) as _);
+        }
+
+        /// A turn for its task.
+        async fn turn(self: &Rc<Self>) {
+            poll_fn(|ctx| {
+                *self.waker.borrow_mut() = Some(ctx.waker().clone());
+                self.turn.borrow_mut().poll(|| Rc::clone(self) as _)
+            })
+            .await;
+        }
+    }
+
+    impl Seat for Busy {
+        fn called(&self) {
+            if self.turn.borrow_mut().called() {
+                self.waker.borrow_mut().take().unwrap().wake();
+            } else {
+                self.writes.set(self.writes.get() + 1);
+            }
+        }
+    }
+
     /// One that has turns all the time, until it is stopped, and counts them.
-    async fn be_busy(mut turn: Turn, had: Rc<Cell<usize>>, stop: Rc<Cell<bool>>) {
+    async fn be_busy(busy: Rc<Busy>, had: Rc<Cell<usize>>, stop: Rc<Cell<bool>>) {
         while !stop.get() {
-            poll_fn(|ctx| turn.poll(ctx)).await;
+            busy.turn().await;
             had.set(had.get() + 1);
         }
     }
@@ -168,17 +212,25 @@ mod tests {
     async fn one_that_is_seldom_busy_waits_for_a_few_of_a_thousand_that_always_are() {
         let (turns, stop) = (Rc::new(Turns::default()), Rc::new(Cell::new(false)));
         let all: Vec<Rc<Cell<usize>>> = (0..1000).map(|_| Rc::default()).collect();
-        let busy: Vec<_> =
-            all.iter().map(|had| actix::spawn(be_busy(turns.enter(), Rc::clone(had), Rc::clone(&stop)))).collect();
+        let busy = |had| actix::spawn(be_busy(Busy::new(&turns), Rc::clone(had), Rc::clone(&stop)));
+        let busy: Vec<_> = all.iter().map(busy).collect();
         let had = || all.iter().map(|had| had.get()).sum::<usize>();
-        let mut quiet = turns.enter();
-        for _ in 0..20 {
+        let quiet = Busy::new(&turns);
+        for round in 0..20 {
             let before = had();
             while had() < before + 2000 {
                 tokio::task::yield_now().await;
             }
             let asked = had();
-            poll_fn(|ctx| quiet.poll(ctx)).await;
+            if round % 2 == 0 {
+                quiet.turn().await;
+            } else {
+                let wrote = quiet.writes.get();
+                quiet.ask();
+                while quiet.writes.get() == wrote {
+                    tokio::task::yield_now().await;
+                }
+            }
             let waited = had() - asked;
             assert!(waited <= 4 * AT_ONCE, "{waited} were before it");
         }
@@ -193,19 +245,29 @@ mod tests {
     #[actix::test]
     async fn one_that_is_gone_while_it_waits_holds_nobody_up() {
         let turns = Rc::new(Turns::default());
-        let mut all: Vec<Turn> = (0..3 * AT_ONCE).map(|_| turns.enter()).collect();
-        let mut kept = all.split_off(2 * AT_ONCE);
-        poll_fn(|ctx| {
-            for turn in all.iter_mut().chain(&mut kept) {
-                let _ = turn.poll(ctx);
-            }
-            Poll::Ready(())
-        })
-        .await;
+        let mut all: Vec<_> = (0..3 * AT_ONCE).map(|_| Busy::new(&turns)).collect();
+        let kept = all.split_off(2 * AT_ONCE);
+        all.iter().chain(&kept).for_each(Busy::ask);
         drop(all);
-        for turn in &mut kept {
-            poll_fn(|ctx| turn.poll(ctx)).await;
+        for busy in &kept {
+            busy.turn().await;
         }
+    }
+
+    #[actix::test]
+    async fn whoever_waits_to_write_and_has_a_task_woken_meanwhile_has_one_turn_for_both() {
+        let turns = Rc::new(Turns::default());
+        let busy = Busy::new(&turns);
+        busy.ask();
+        busy.ask();
+        busy.turn().await;
+        assert_eq!(busy.writes.get(), 0);
+        busy.ask();
+        busy.ask();
+        while busy.writes.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((busy.writes.get(), turns.waiting.borrow().len()), (1, 0));
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub struct Bell {
 }
 
 impl Wire for Bell {
-    fn wake(&self) {
+    fn wake(self: Rc<Self>) {
         self.woken.set(true);
     }
 

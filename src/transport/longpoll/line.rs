@@ -2,6 +2,7 @@
 //! events.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
@@ -35,7 +36,7 @@ pub(super) struct Bell {
 }
 
 impl Wire for Bell {
-    fn wake(&self) {
+    fn wake(self: Rc<Self>) {
         self.lines.send(LineIn::Look(self.session));
     }
 

@@ -16,7 +16,7 @@ use crate::session::{App, Over, Purpose, Wire, Worker};
 struct Bell(Notify);
 
 impl Wire for Bell {
-    fn wake(&self) {
+    fn wake(self: Rc<Self>) {
         self.0.notify_one();
     }
 

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::tally::Tally;
 use crate::clock;
 use crate::presence::Reason;
 use crate::protocol::CloseCode;
-use crate::session::{Door, Turn, Wire};
+use crate::session::{Door, Seat, Turn, Wire};
 
 /// How much is read in one go, in bytes.
 const READ: usize = 16 * 1024;
@@ -38,17 +38,23 @@ thread_local! {
     static WRITING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What a connection does when it is its turn to write.
+trait Writes {
+    /// Writes what waits, as far as the socket takes it. Returns whether the task has to look at it.
+    fn write_now(&mut self, ctx: &mut Context<'_>) -> bool;
+}
+
 /// A session's end of the connection.
-#[derive(Debug)]
 pub(super) struct Line {
     waker: RefCell<Option<Waker>>,
     turn: RefCell<Turn>,
+    connection: RefCell<Option<Weak<RefCell<dyn Writes>>>>,
     descriptor: Option<Descriptor>,
 }
 
 impl Line {
     pub fn new(turn: Turn, descriptor: Option<Descriptor>) -> Self {
-        Self { waker: RefCell::new(None), turn: RefCell::new(turn), descriptor }
+        Self { waker: RefCell::default(), turn: RefCell::new(turn), connection: RefCell::default(), descriptor }
     }
 
     fn wake_by(&self, waker: &Waker) {
@@ -60,15 +66,30 @@ impl Line {
 }
 
 impl Wire for Line {
-    fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
-            self.turn.borrow_mut().ask(waker);
-        }
+    fn wake(self: Rc<Self>) {
+        let turn = Rc::clone(&self);
+        turn.turn.borrow_mut().ask(|| self);
     }
 
     fn cut(&self) {
         if let Some(descriptor) = self.descriptor {
             descriptor.cut();
+        }
+    }
+}
+
+impl Seat for Line {
+    fn called(&self) {
+        let task = self.turn.borrow_mut().called();
+        let waker = self.waker.borrow();
+        // Without one the task has yet to begin.
+        let Some(waker) = &*waker else { return };
+        if task {
+            return waker.wake_by_ref();
+        }
+        let connection = self.connection.borrow().as_ref().and_then(Weak::upgrade);
+        if connection.is_some_and(|connection| connection.borrow_mut().write_now(&mut Context::from_waker(waker))) {
+            waker.wake_by_ref();
         }
     }
 }
@@ -87,7 +108,10 @@ enum End {
 }
 
 /// The task.
-pub(super) struct Connection<T> {
+pub(super) struct Task<T>(Rc<RefCell<Connection<T>>>);
+
+/// What it moves bytes with.
+struct Connection<T> {
     io: T,
     door: Door,
     line: Rc<Line>,
@@ -105,19 +129,21 @@ pub(super) struct Connection<T> {
     /// To be answered; a peer that asks again before it was is answered once (RFC 6455, section 5.5.3).
     ping: Option<Box<[u8]>>,
     end: End,
+    /// The socket did not take what was written.
+    failed: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Task<T> {
     /// Goes on with a connection of which `rest` was read already, and that `first` is to be written to.
     pub fn new(io: T, door: Door, line: Rc<Line>, rest: Vec<u8>, first: Vec<u8>) -> Self {
         let limits = &door.app().context.config.limits;
         let (outstanding, frame_bytes) = (limits.outstanding, limits.frame_bytes);
         let tally = Tally::new(door.app());
-        Self {
+        let connection = Rc::new(RefCell::new(Connection {
             io,
             door,
-            line,
+            line: Rc::clone(&line),
             tally,
             reader: Reader::new(frame_bytes),
             outstanding,
@@ -127,10 +153,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             sent: 0,
             ping: None,
             end: End::No,
+            failed: false,
             timer: None,
-        }
+        }));
+        let weak: Weak<RefCell<Connection<T>>> = Rc::downgrade(&connection);
+        *line.connection.borrow_mut() = Some(weak);
+        Self(connection)
     }
+}
 
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Reads what is there, while the session keeps up with it. Ready when the connection is at its end.
     fn read(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURNS {
@@ -280,16 +312,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> Writes for Connection<T> {
+    fn write_now(&mut self, ctx: &mut Context<'_>) -> bool {
+        self.failed |= matches!(self.write(ctx), Poll::Ready(Err(_)));
+        self.failed || self.end != End::No
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Future for Task<T> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
+    fn poll(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.0.borrow_mut();
+        let this = &mut *this;
         this.line.wake_by(ctx.waker());
-        ready!(this.line.turn.borrow_mut().poll(ctx));
+        ready!(this.line.turn.borrow_mut().poll(|| Rc::clone(&this.line) as _));
         let gone = this.read(ctx).is_ready();
         let written = this.write(ctx);
-        if gone || matches!(written, Poll::Ready(Err(_))) {
+        if gone || this.failed || matches!(written, Poll::Ready(Err(_))) {
             return Poll::Ready(());
         }
         if this.end == End::Both && written.is_ready() {

@@ -20,7 +20,7 @@ use super::super::Transports;
 use super::super::edge::{Origins, bearer};
 use super::super::socket::Descriptor;
 use super::SUBPROTOCOL;
-use super::lean::{Connection, Line};
+use super::lean::{Line, Task};
 use crate::session::{App, Door, Purpose, Worker};
 
 /// Where it is asked for.
@@ -104,7 +104,7 @@ fn serve<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     let parts = framed.into_parts();
     let line = Rc::new(Line::new(door.turn(), request.conn_data::<Descriptor>().copied()));
     door.connect(Rc::clone(&line) as _);
-    actix_web::rt::spawn(Connection::new(parts.io, door, line, parts.read_buf.into(), parts.write_buf.into()));
+    actix_web::rt::spawn(Task::new(parts.io, door, line, parts.read_buf.into(), parts.write_buf.into()));
 }
 
 /// Answers a request as HTTP does, and with that the connection ends.

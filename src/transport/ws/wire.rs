@@ -4,6 +4,7 @@
 //! why the session is another actor, its queue another queue, and the end is brought from outside ([`Line::cut`]).
 
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Handler, Message, StreamHandler, WrapFuture};
@@ -38,7 +39,7 @@ impl Line {
 }
 
 impl Wire for Line {
-    fn wake(&self) {
+    fn wake(self: Rc<Self>) {
         self.pump.do_send(Wake);
     }
 
