@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parlor::config::Durability;
 use parlor::model::ChannelName;
-use parlor::store::{AppendError, Head, MetaOp, Store};
+use parlor::store::{AppendError, Head, MetaOp, SledRows, Store};
 use parlor::supervise::Probes;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -23,6 +23,8 @@ use crate::{check, layout};
 pub const LIVES: &str = "PARLOR_POWER_LIVES";
 pub const SEED: &str = "PARLOR_POWER_LIFE_SEED";
 
+/// How long a round of the journal is in a life that is `settling`, in bytes: a few commits.
+const ROUND: usize = 12_000;
 /// Writes that wait for their answers at a time.
 const UNDER_WAY: usize = 12;
 const CHANNELS: u64 = 10;
@@ -44,7 +46,9 @@ pub fn run() {
             // Whatever is synced is synced by sled, now and then.
             config.sync_interval = Duration::from_secs(3600);
         }
-        let store = Store::open(&config, &Probes::default()).expect("a store");
+        let rows = SledRows::open(&config.path, config.cache_bytes).expect("its rows");
+        let rows = if style == "settling" { rows.settled_at(ROUND) } else { rows };
+        let store = Store::on(Arc::new(rows), &config, &Probes::default()).expect("a store");
         child.live(&store, style == "heavy", writes.parse().expect("a number"), end == "abort");
         match end {
             "close" => {

@@ -144,6 +144,13 @@ fn what_was_acknowledged_survives_the_loss_of_power() {
 }
 
 #[test]
+fn what_is_handed_to_sled_beside_the_writer_survives_the_loss_of_power() {
+    let lives = "settling:always:200:close,settling:always:150:drop,settling:interval:100:close,settling:always:200:abort \
+        settling:always:60:close";
+    all_kept("settling", lives, |moments, seed| moments.draw(images(140), seed));
+}
+
+#[test]
 fn with_interval_what_was_lost_shows_in_the_epoch() {
     let lives = "mixed:interval:200:close,mixed:interval:120:abort mixed:interval:150:abort mixed:always:30:close";
     all_kept("interval", lives, |moments, seed| moments.draw(images(100), seed));

@@ -37,6 +37,13 @@ fn gone<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+/// Whether sled wrote a snapshot to its end: its content, a length of 8 bytes, and the content's CRC-32, little-endian.
+fn is_snapshot(bytes: &[u8]) -> bool {
+    let Some((front, crc)) = bytes.split_last_chunk::<4>() else { return false };
+    let Some((content, _)) = front.split_last_chunk::<8>() else { return false };
+    !content.is_empty() && u32::from_le_bytes(*crc) == crc32fast::hash(content)
+}
+
 #[derive(Debug)]
 pub(super) struct Dir {
     path: PathBuf,
@@ -130,12 +137,19 @@ impl Dir {
             // sled writes it anew; it refuses one of which only the length reached the disk.
             gone(fs::remove_file(tree.join("conf")))?;
         }
-        // sled takes a snapshot that it had only begun to write for its newest one, and refuses the whole store. The
-        // one before is still there, and without any it reads all of its log.
+        // sled takes a snapshot that it had only begun to write for its newest one, and refuses the whole store. While
+        // that was not whole, the one before is still there, or all of the log. Behind a whole one neither may be.
         for entry in gone(fs::read_dir(&tree))?.into_iter().flatten() {
             let path = entry?.path();
-            if path.extension().is_some_and(|end| end == "generating") {
-                gone(fs::remove_file(path))?;
+            if path.extension().is_none_or(|end| end != "generating") {
+                continue;
+            }
+            if is_snapshot(&fs::read(&path)?) {
+                File::open(&path)?.sync_all()?;
+                fs::rename(&path, path.with_extension(""))?;
+                File::open(&tree)?.sync_all()?;
+            } else {
+                fs::remove_file(path)?;
             }
         }
         // What sled finds it takes for durable, but after a kill it may not be.
@@ -228,12 +242,30 @@ mod tests {
         rows.sync().unwrap();
         rows.close();
         let begun = dir.path().join("sled/snap.0000000000FFFFFF.generating");
-        for left in [&b""[..], b"torn"] {
+        for left in [&b""[..], b"torn", b"long enough, but torn", &[0; 12], &[0; 99]] {
             fs::write(&begun, left).unwrap();
             let rows = open(dir.path());
             assert_eq!(rows.get(b"key").unwrap().unwrap(), &b"value"[..]);
             assert!(!begun.exists());
             rows.close();
         }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_whole_and_lacks_its_name_is_given_it() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        drop(open(dir.path()));
+        let tree = dir.path().join("sled");
+        let snapshot = |path: &Path| path.file_name().unwrap().to_string_lossy().starts_with("snap.");
+        let find = || fs::read_dir(&tree).unwrap().map(|entry| entry.unwrap().path()).find(|path| snapshot(path));
+        let path = find().unwrap();
+        let whole = fs::read(&path).unwrap();
+        fs::rename(&path, path.with_extension(format!("{}.generating", path.extension().unwrap().display()))).unwrap();
+        let prepared = Dir::new(dir.path());
+        prepared.prepare(Found::Store).unwrap();
+        assert_eq!(find().map(|path| fs::read(path).unwrap()), Some(whole));
+        assert!(path.exists());
+        drop(open(dir.path()));
     }
 }

@@ -140,9 +140,10 @@ impl SledRows {
         Ok(Self { place: Dir::new(path), dir, cache, settled: SETTLED, open })
     }
 
-    /// With a journal whose rows go to sled when it is so long, in bytes.
-    #[cfg(test)]
-    pub(super) fn settled_at(self, settled: usize) -> Self {
+    /// With a journal of which another round begins when one is so long, in bytes. For tests.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn settled_at(self, settled: usize) -> Self {
         Self { settled, ..self }
     }
 
