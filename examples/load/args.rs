@@ -218,9 +218,12 @@ pub struct Flood {
     /// Publishers of the flood, in one channel
     #[arg(long, default_value_t = 1000)]
     pub publishers: u32,
-    /// Messages in flight of each of them
+    /// Closed loop: messages in flight of each of them
     #[arg(long, default_value_t = 1)]
     pub inflight: u32,
+    /// Open loop: messages a second of all of them together
+    #[arg(long, conflicts_with = "inflight")]
+    pub rate: Option<f64>,
     /// Quiet channels, in each of which something is said once a second
     #[arg(long, default_value_t = 500)]
     pub quiet: u32,

@@ -1,31 +1,33 @@
-//! Whose turn it is: a worker's connections do their work a few at a time, and those first that had the fewest turns of
-//! late.
+//! Whose turn it is: a worker's connections do their work a few at a time, in the order in which they asked; but a turn
+//! counts as asked for later if the connection had many of late.
 //!
 //! Otherwise a thousand connections that are always busy would each have their turn before one that has something to say
-//! now and then. Where few are busy nobody waits, and the order costs next to nothing.
+//! now and then. And the busiest is never put off by more than [`MOST`]: it may be hearing what all others say. Where few
+//! are busy nobody waits, and the order costs next to nothing.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::Poll;
 
-use crate::clock;
 use crate::model::Moment;
 
 /// How many connections have a turn before others that became ready meanwhile are looked at.
 const AT_ONCE: usize = 16;
 /// After how many milliseconds a turn counts half.
 const HALF: u64 = 128;
-/// What a turn counts at first.
+/// What a turn counts at first: it puts the next one off by a millisecond.
 const WHOLE: u32 = 1 << 16;
+/// By how many milliseconds a turn is put off at most.
+const MOST: u32 = 16;
 
 /// A worker's order of turns.
 #[derive(Default)]
 pub(super) struct Turns {
     /// How many may begin at once, while nobody waits.
     left: Cell<usize>,
-    /// Those who wait: the least busy first, and of those the one who waits longest.
-    waiting: RefCell<BTreeMap<(u32, u64), Rc<dyn Seat>>>,
+    /// Those who wait, by when their turns count as asked for, and of those the one who waits longest.
+    waiting: RefCell<BTreeMap<(Moment, u64), Rc<dyn Seat>>>,
     /// How many ever waited.
     count: Cell<u64>,
     /// Whether somebody gives turns to those who wait.
@@ -63,10 +65,10 @@ impl Turns {
         Turn { turns: Rc::clone(self), load: Load::default(), stage: Stage::Rests }
     }
 
-    fn queue(self: &Rc<Self>, load: u32, seat: Rc<dyn Seat>) {
+    fn queue(self: &Rc<Self>, asked: Moment, seat: Rc<dyn Seat>) {
         let count = self.count.get();
         self.count.set(count + 1);
-        self.waiting.borrow_mut().insert((load, count), seat);
+        self.waiting.borrow_mut().insert((asked, count), seat);
         if !self.dealing.replace(true) {
             let turns = Rc::clone(self);
             tokio::task::spawn_local(async move {
@@ -94,10 +96,10 @@ impl Turns {
 
 impl Turn {
     /// Has the connection called when it is its turn to write.
-    pub fn ask(&mut self, seat: impl FnOnce() -> Rc<dyn Seat>) {
+    pub fn ask(&mut self, now: Moment, seat: impl FnOnce() -> Rc<dyn Seat>) {
         if self.stage == Stage::Rests {
             self.stage = Stage::Writes;
-            self.queue(seat());
+            self.queue(now, seat());
         }
     }
 
@@ -109,7 +111,7 @@ impl Turn {
     }
 
     /// Ready when it is the task's turn, which lasts until this is asked again.
-    pub fn poll(&mut self, seat: impl FnOnce() -> Rc<dyn Seat>) -> Poll<()> {
+    pub fn poll(&mut self, now: Moment, seat: impl FnOnce() -> Rc<dyn Seat>) -> Poll<()> {
         match self.stage {
             Stage::Waits => return Poll::Pending,
             Stage::Writes => {
@@ -121,20 +123,20 @@ impl Turn {
                 let left = self.turns.left.get();
                 if left == 0 || !self.turns.waiting.borrow().is_empty() {
                     self.stage = Stage::Waits;
-                    self.queue(seat());
+                    self.queue(now, seat());
                     return Poll::Pending;
                 }
                 self.turns.left.set(left - 1);
-                self.load.take(clock::moment());
+                self.load.take(now);
             }
         }
         self.stage = Stage::Rests;
         Poll::Ready(())
     }
 
-    fn queue(&mut self, seat: Rc<dyn Seat>) {
-        let load = self.load.take(clock::moment());
-        self.turns.queue(load, seat);
+    fn queue(&mut self, now: Moment, seat: Rc<dyn Seat>) {
+        let late = (self.load.take(now) / WHOLE).min(MOST);
+        self.turns.queue(Moment(now.0 + u64::from(late)), seat);
     }
 }
 
@@ -159,87 +161,83 @@ impl Load {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-    use std::task::Waker;
-
     use super::*;
 
-    /// A connection that counts the turns that it has to write, and has a task.
+    /// A connection that counts the turns of its task, and those that it has only to write.
     struct Busy {
         turn: RefCell<Turn>,
         writes: Cell<usize>,
-        waker: RefCell<Option<Waker>>,
+        tasks: Cell<usize>,
     }
 
     impl Busy {
         fn new(turns: &Rc<Turns>) -> Rc<Self> {
-            Rc::new(Self { turn: RefCell::new(turns.enter()), writes: Cell::new(0), waker: RefCell::default() })
+            Rc::new(Self { turn: RefCell::new(turns.enter()), writes: Cell::new(0), tasks: Cell::new(0) })
         }
 
-        fn ask(self: &Rc<Self>) {
-            self.turn.borrow_mut().ask(|| Rc::clone(self) as _);
+        fn ask(self: &Rc<Self>, now: u64) {
+            self.turn.borrow_mut().ask(Moment(now), || Rc::clone(self) as _);
         }
 
-        /// A turn for its task.
-        async fn turn(self: &Rc<Self>) {
-            poll_fn(|ctx| {
-                *self.waker.borrow_mut() = Some(ctx.waker().clone());
-                self.turn.borrow_mut().poll(|| Rc::clone(self) as _)
-            })
-            .await;
+        fn poll(self: &Rc<Self>, now: u64) -> Poll<()> {
+            self.turn.borrow_mut().poll(Moment(now), || Rc::clone(self) as _)
         }
     }
 
     impl Seat for Busy {
         fn called(&self) {
-            if self.turn.borrow_mut().called() {
-                self.waker.borrow_mut().take().unwrap().wake();
-            } else {
-                self.writes.set(self.writes.get() + 1);
-            }
+            let had = if self.turn.borrow_mut().called() { &self.tasks } else { &self.writes };
+            had.set(had.get() + 1);
         }
     }
 
-    /// One that has turns all the time, until it is stopped, and counts them.
-    async fn be_busy(busy: Rc<Busy>, had: Rc<Cell<usize>>, stop: Rc<Cell<bool>>) {
-        while !stop.get() {
-            busy.turn().await;
-            had.set(had.get() + 1);
+    /// Lets those who wait have so many turns. A millisecond is a hundred turns.
+    fn deal(turns: &Turns, count: usize) {
+        for _ in (0..count).step_by(AT_ONCE) {
+            turns.deal();
         }
     }
 
     #[actix::test]
     async fn one_that_is_seldom_busy_waits_for_a_few_of_a_thousand_that_always_are() {
-        let (turns, stop) = (Rc::new(Turns::default()), Rc::new(Cell::new(false)));
-        let all: Vec<Rc<Cell<usize>>> = (0..1000).map(|_| Rc::default()).collect();
-        let busy = |had| actix::spawn(be_busy(Busy::new(&turns), Rc::clone(had), Rc::clone(&stop)));
-        let busy: Vec<_> = all.iter().map(busy).collect();
-        let had = || all.iter().map(|had| had.get()).sum::<usize>();
+        let turns = Rc::new(Turns::default());
+        let all: Vec<_> = (0..1000).map(|_| Busy::new(&turns)).collect();
         let quiet = Busy::new(&turns);
-        for round in 0..20 {
-            let before = had();
-            while had() < before + 2000 {
-                tokio::task::yield_now().await;
+        let mut asked = 0;
+        for now in 0..2000 {
+            // Each of them asks a hundred times a second, and writes each time.
+            all.iter().skip(now as usize % 10).step_by(10).for_each(|busy| busy.ask(now));
+            if now % 500 == 499 {
+                quiet.ask(now);
+                asked += 1;
+                deal(&turns, AT_ONCE);
+                assert_eq!(quiet.writes.get(), asked, "at {now} ms, {} wait", turns.waiting.borrow().len());
             }
-            let asked = had();
-            if round % 2 == 0 {
-                quiet.turn().await;
-            } else {
-                let wrote = quiet.writes.get();
-                quiet.ask();
-                while quiet.writes.get() == wrote {
-                    tokio::task::yield_now().await;
-                }
+            deal(&turns, 90);
+        }
+        assert!(turns.waiting.borrow().len() > 500, "nobody had to wait");
+    }
+
+    #[actix::test]
+    async fn one_that_was_the_busiest_by_far_waits_hardly_longer_than_all_others_when_they_become_busy() {
+        let turns = Rc::new(Turns::default());
+        let all: Vec<_> = (0..1000).map(|_| Busy::new(&turns)).collect();
+        let hearer = Busy::new(&turns);
+        let (mut had, mut since, mut longest) = (0, 0, 0);
+        for now in 0..2000 {
+            hearer.ask(now);
+            if now > 500 {
+                all.iter().for_each(|busy| busy.ask(now));
             }
-            let waited = had() - asked;
-            assert!(waited <= 4 * AT_ONCE, "{waited} were before it");
+            deal(&turns, 4 * AT_ONCE);
+            if hearer.writes.get() > had {
+                had = hearer.writes.get();
+                since = now;
+            }
+            longest = longest.max(now - since);
         }
-        let least = all.iter().map(|had| had.get()).min();
-        assert!(least > Some(10), "one had {least:?} turns");
-        stop.set(true);
-        for one in busy {
-            one.await.unwrap();
-        }
+        let all_once = all.len() as u64 / (4 * AT_ONCE as u64);
+        assert!((all_once..2 * (all_once + 16)).contains(&longest), "it waited for {longest} ms");
     }
 
     #[actix::test]
@@ -247,27 +245,27 @@ mod tests {
         let turns = Rc::new(Turns::default());
         let mut all: Vec<_> = (0..3 * AT_ONCE).map(|_| Busy::new(&turns)).collect();
         let kept = all.split_off(2 * AT_ONCE);
-        all.iter().chain(&kept).for_each(Busy::ask);
+        all.iter().chain(&kept).for_each(|busy| busy.ask(0));
         drop(all);
-        for busy in &kept {
-            busy.turn().await;
-        }
+        deal(&turns, 3 * AT_ONCE);
+        assert!(kept.iter().all(|busy| busy.writes.get() == 1));
     }
 
     #[actix::test]
     async fn whoever_waits_to_write_and_has_a_task_woken_meanwhile_has_one_turn_for_both() {
         let turns = Rc::new(Turns::default());
         let busy = Busy::new(&turns);
-        busy.ask();
-        busy.ask();
-        busy.turn().await;
-        assert_eq!(busy.writes.get(), 0);
-        busy.ask();
-        busy.ask();
-        while busy.writes.get() == 0 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!((busy.writes.get(), turns.waiting.borrow().len()), (1, 0));
+        busy.ask(0);
+        busy.ask(0);
+        assert!(busy.poll(0).is_pending());
+        busy.ask(0);
+        deal(&turns, 1);
+        assert_eq!((busy.writes.get(), busy.tasks.get()), (0, 1));
+        busy.ask(0);
+        assert!(busy.poll(0).is_ready());
+        busy.ask(0);
+        deal(&turns, 1);
+        assert_eq!((busy.writes.get(), busy.tasks.get(), turns.waiting.borrow().len()), (1, 1, 0));
     }
 
     #[test]

@@ -111,7 +111,8 @@ async fn a_mixed_day_times_each_kind() {
 
 #[tokio::test]
 async fn quiet_channels_are_timed_alone_and_beside_something_loud() {
-    for words in ["flood --publishers 10 --quiet 30", "replay --messages 2000 --quiet 30"] {
+    let flood = "flood --publishers 10 --quiet 30";
+    for words in [flood, &format!("{flood} --rate 500"), "replay --messages 2000 --quiet 30"] {
         let found = good(words).await;
         has(&found, &["quiet_p50_ratio", "quiet_p99_ratio"], &["quiet_alone_us", "quiet_beside_us"]);
     }

@@ -91,7 +91,8 @@ fn pour(
 
 /// Runs the flood.
 pub fn flood(common: &Common, flood: &Flood) -> Result<Report, String> {
-    let Flood { publishers, quiet: count, inflight } = *flood;
+    let Flood { publishers, quiet: count, inflight, rate } = *flood;
+    let pace = rate.map_or(Pace::Each(inflight), Pace::Rate);
     let mut setting = Setting::new(common, count + 1, &[("limits.outstanding", 1024)])?;
     gather(&mut setting.net, &setting.writer, (0..count).map(Seat::hears).collect(), common.members)?;
     let mut calm = quiet(&setting, common, count, count + 1)?;
@@ -104,7 +105,7 @@ pub fn flood(common: &Common, flood: &Flood) -> Result<Report, String> {
     let all = (1..=publishers).map(|place| Publisher { who: place as usize, channel: count }).collect();
     let mut hears = vec![None; 1 + publishers as usize];
     hears[0] = Some((count, Track::from(1)));
-    let mut loud = Posts::new(names, writer, all, hears, count + 1, 1, Pace::Each(inflight))?;
+    let mut loud = Posts::new(names, writer, all, hears, count + 1, 1, pace)?;
     measure(&mut net, &mut calm, common)?;
     let alone = calm.take_delivery()?;
     let (pid, done) = (server.pid, AtomicBool::new(false));
@@ -122,8 +123,8 @@ pub fn flood(common: &Common, flood: &Flood) -> Result<Report, String> {
     let beside = calm.take_delivery()?;
     loud.end(settled);
     let options = json!({
-        "publishers": publishers, "quiet": count, "inflight": inflight, "text": common.text, "seconds": common.seconds,
-        "warmup": common.warmup,
+        "publishers": publishers, "quiet": count, "inflight": inflight, "rate": rate, "text": common.text,
+        "seconds": common.seconds, "warmup": common.warmup,
     });
     let mut report = Report::new("flood", server.name, options);
     report.figure("flood_per_second", loud.receipts as f64 / common.seconds, 0, "/s");

@@ -68,7 +68,7 @@ impl Line {
 impl Wire for Line {
     fn wake(self: Rc<Self>) {
         let turn = Rc::clone(&self);
-        turn.turn.borrow_mut().ask(|| self);
+        turn.turn.borrow_mut().ask(clock::moment(), || self);
     }
 
     fn cut(&self) {
@@ -326,7 +326,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Task<T> {
         let mut this = self.0.borrow_mut();
         let this = &mut *this;
         this.line.wake_by(ctx.waker());
-        ready!(this.line.turn.borrow_mut().poll(|| Rc::clone(&this.line) as _));
+        ready!(this.line.turn.borrow_mut().poll(clock::moment(), || Rc::clone(&this.line) as _));
         let gone = this.read(ctx).is_ready();
         let written = this.write(ctx);
         if gone || this.failed || matches!(written, Poll::Ready(Err(_))) {
