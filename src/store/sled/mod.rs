@@ -184,11 +184,8 @@ impl Rows for SledRows {
         self.with(|open| {
             // Before sled is looked at: a row goes there before it leaves here.
             let layers = open.stand.layers.read().clone();
-            let mut rows = open.stand.tree.tree.range::<&[u8], _>(range.clone());
-            let below = || {
-                let row = if reverse { rows.next_back() } else { rows.next() };
-                row.transpose().map_err(error)
-            };
+            let mut rows = open.stand.tree.scan(range.clone(), reverse);
+            let below = || rows.next().transpose();
             layers.scan(range, reverse, below, visit)
         })
     }
