@@ -121,7 +121,7 @@ impl Agent {
         let channel = all[self.dice.random_range(0..all.len())].clone();
         let fresh = self.dice.random_ratio(1, 6);
         let track = self.tracks.entry(channel.clone()).or_default();
-        if matches!(track.stage, Stage::Joining | Stage::Leaving) {
+        if matches!(track.stage, Stage::Joining | Stage::Leaving) || Self::busy(talk, &channel) {
             return;
         }
         if fresh {
@@ -129,12 +129,10 @@ impl Agent {
             let stage = track.stage;
             *track = Track { stage, ..Track::default() };
         }
-        if !Self::busy(talk, &channel) {
-            self.join(talk, &channel);
-            // What is said meanwhile has to come after the replay, and once.
-            for _ in 0..self.dice.random_range(0..4) {
-                self.publish(talk, &channel, true);
-            }
+        self.join(talk, &channel);
+        // What is said meanwhile has to come after the replay, and once.
+        for _ in 0..self.dice.random_range(0..4) {
+            self.publish(talk, &channel, true);
         }
     }
 

@@ -72,7 +72,6 @@ impl Figures {
         vec![
             ("server.workers", self.workers.to_string()),
             ("server.drain_timeout_ms", "3000".into()),
-            ("server.workers", "2".into()),
             ("server.drain_notice_ms", "50".into()),
             ("store.durability", durability.into()),
             ("store.sync_interval_ms", "100".into()),
