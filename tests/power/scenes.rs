@@ -147,7 +147,9 @@ fn what_was_acknowledged_survives_the_loss_of_power() {
 fn what_is_handed_to_sled_beside_the_writer_survives_the_loss_of_power() {
     let lives = "settling:always:200:close,settling:always:150:drop,settling:interval:100:close,settling:always:200:abort \
         settling:always:60:close";
-    all_kept("settling", lives, |moments, seed| moments.draw(images(140), seed));
+    all_kept("settling", lives, |moments, seed| {
+        [moments.draw(images(120), seed), moments.names(images(60), seed)].concat()
+    });
 }
 
 #[test]

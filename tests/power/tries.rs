@@ -117,6 +117,14 @@ impl Moments {
         all
     }
 
+    /// So many images of the openings at which any of the names may be lost.
+    pub fn names(&self, count: usize, seed: u64) -> Vec<Try> {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let steps = |random: &mut SmallRng| self.opening[random.random_range(0..self.opening.len())];
+        let draw = |_| Try { steps: steps(&mut random), mode: Mode::AnyNames, seed: random.random() };
+        (0..count).map(draw).collect()
+    }
+
     /// So many images, drawn.
     pub fn draw(&self, count: usize, seed: u64) -> Vec<Try> {
         let mut random = SmallRng::seed_from_u64(seed);

@@ -29,6 +29,9 @@ pub(super) enum Found {
     Store,
 }
 
+/// How the name of a snapshot ends that sled is still writing.
+const UNFINISHED: &str = "generating";
+
 /// `None` for what is not there.
 fn gone<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {
@@ -139,21 +142,42 @@ impl Dir {
         }
         // sled takes a snapshot that it had only begun to write for its newest one, and refuses the whole store. While
         // that was not whole, the one before is still there, or all of the log. Behind a whole one neither may be.
-        for entry in gone(fs::read_dir(&tree))?.into_iter().flatten() {
-            let path = entry?.path();
-            if path.extension().is_none_or(|end| end != "generating") {
+        for path in self.snapshots()? {
+            if path.extension().is_none_or(|end| end != UNFINISHED) {
                 continue;
             }
             if is_snapshot(&fs::read(&path)?) {
                 File::open(&path)?.sync_all()?;
                 fs::rename(&path, path.with_extension(""))?;
-                File::open(&tree)?.sync_all()?;
             } else {
                 fs::remove_file(path)?;
             }
         }
+        self.settle_snapshots()?;
         // What sled finds it takes for durable, but after a kill it may not be.
         gone(File::open(self.data()))?.map_or(Ok(()), |data| data.sync_all())
+    }
+
+    /// sled's snapshots, oldest first: their names hold how far each goes, in so many digits.
+    fn snapshots(&self) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in gone(fs::read_dir(self.tree()))?.into_iter().flatten() {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(b"snap.") {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// The newest snapshot lasts; only then the others go.
+    pub(super) fn settle_snapshots(&self) -> io::Result<()> {
+        let Some(names) = gone(File::open(self.tree()))? else { return Ok(()) };
+        names.sync_all()?;
+        let mut snapshots = self.snapshots()?;
+        snapshots.pop();
+        snapshots.into_iter().try_for_each(fs::remove_file)
     }
 
     /// What sled just made lasts: its names, and the one file that it writes and never syncs.
@@ -248,6 +272,25 @@ mod tests {
             assert_eq!(rows.get(b"key").unwrap().unwrap(), &b"value"[..]);
             assert!(!begun.exists());
             rows.close();
+        }
+    }
+
+    #[test]
+    fn of_the_snapshots_only_the_newest_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut before = Vec::new();
+        for n in 0..4_u8 {
+            let rows = open(dir.path());
+            let mut batch = Batch::default();
+            batch.put(vec![n], &b"value"[..]);
+            rows.apply(&batch).unwrap();
+            rows.sync().unwrap();
+            rows.close();
+            let now = Dir::new(dir.path()).snapshots().unwrap();
+            // A store that was never opened again has none.
+            assert_eq!(now.len(), usize::from(n > 0));
+            assert!(n == 0 || now != before, "sled wrote none");
+            before = now;
         }
     }
 
