@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::event::Event;
 use super::outbox::Ticket;
 use crate::model::Moment;
 use crate::model::maps::HashMap;
@@ -100,6 +101,11 @@ impl Asks {
         self.map.values().any(|ask| ask.conn == conn)
     }
 
+    /// Whether a `watch` has no answer yet.
+    pub fn watch(&self) -> bool {
+        self.map.values().any(|ask| matches!(ask.what, What::Watch(..) | What::Rewatch(_)))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.map.len()
@@ -126,6 +132,8 @@ pub(super) struct Watches {
     at: Moment,
     /// How often in a row the server put one off.
     pub fails: u32,
+    /// Events that are told behind the answer to a `watch`: over long-poll they may come before it, and it may be older.
+    pub held: Vec<Event>,
 }
 
 impl Watches {

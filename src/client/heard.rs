@@ -11,7 +11,7 @@ use super::event::{Event, Joined, Message, Presence, State, time};
 use super::frames::{self, Frame, Page, Welcome};
 use super::line::{Answer, Down, Effect, Goodbye, Line, Stage};
 use super::machine::Machine;
-use super::options::Hidden;
+use super::options::{Hidden, Transport};
 use super::track::Now;
 use crate::model::{ChannelName, UserName};
 
@@ -158,9 +158,22 @@ impl Machine {
                 {
                     self.tracks.learn(&activity.channel, &activity.epoch, activity.head);
                 }
-                self.tell(vec![event]);
+                let polls = self.line.as_ref().is_some_and(|line| line.over == Transport::LongPoll);
+                if polls && matches!(event, Event::Presence(_)) && self.asks.watch() {
+                    self.watches.held.push(event);
+                } else {
+                    self.tell(vec![event]);
+                }
             }
             Frame::Reply(id, value) => self.replied(now, conn, id, value),
+        }
+    }
+
+    /// What waited for the answer to a `watch` waits no longer.
+    pub(super) fn release(&mut self) {
+        if !self.asks.watch() {
+            let held = std::mem::take(&mut self.watches.held);
+            self.tell(held);
         }
     }
 

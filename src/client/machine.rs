@@ -283,6 +283,7 @@ impl Machine {
 
     /// Says whatever there is to say.
     pub(super) fn pump(&mut self, now: Now) {
+        self.release();
         let Some(conn) = self.conn() else { return };
         for channel in self.outbox.waiting() {
             self.tracks.publishes(channel);

@@ -220,6 +220,36 @@ fn a_stopping_server_says_within_which_time_to_come_back() {
 }
 
 #[test]
+fn over_long_poll_what_is_told_of_users_waits_for_the_answer_to_a_watch_that_may_be_older() {
+    let offline =
+        json!({"type": "presence", "user": "bob", "state": "offline", "reason": "timeout", "last_seen": null});
+    let online = json!([{"user": "bob", "state": "online", "sessions": 1, "last_seen": null}]);
+    for (choice, waits) in [(Choice::Only(Transport::LongPoll), true), (Choice::Only(Transport::WebSocket), false)] {
+        let mut bench = Bench::online(choice);
+        let watched = Watched { users: vec!["bob".into()], channel: None };
+        bench.does(|machine, now| machine.watch(now, 1, watched));
+        let id = bench.said.last().unwrap().1["id"].clone();
+        let told = |bench: &Bench| bench.told.iter().filter(|event| matches!(event, Event::Presence(_))).count();
+        bench.frame(1, offline.clone());
+        assert_eq!((told(&bench), bench.done.len()), (usize::from(!waits), 0));
+        bench.frame(1, json!({"type": "watching", "id": id, "users": online}));
+        assert_eq!((told(&bench), bench.done.len()), (1, 1));
+        bench.frame(1, offline.clone());
+        assert_eq!(told(&bench), 2);
+    }
+}
+
+#[test]
+fn what_waits_for_the_answer_to_a_watch_is_told_without_it_when_none_can_come() {
+    let mut bench = Bench::online(Choice::Only(Transport::LongPoll));
+    let watched = Watched { users: vec!["bob".into()], channel: None };
+    bench.does(|machine, now| machine.watch(now, 1, watched));
+    bench.frame(1, json!({"type": "presence", "user": "bob", "state": "online", "last_seen": null}));
+    bench.does(|machine, now| machine.down(now, 1, Down::default()));
+    assert!(bench.told.iter().any(|event| matches!(event, Event::Presence(_))));
+}
+
+#[test]
 fn commands_end_with_the_connection_and_watches_are_set_up_again() {
     let mut bench = Bench::online(Choice::Auto);
     let watched = Watched { users: vec!["bob".into()], channel: None };
