@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::sample::{Story, message, terms, user, with};
+use super::sample::{Story, message, terms, two, user, with};
 use super::{By, History, What, check, count, examine};
 
 fn said(seq: u64) -> Value {
@@ -158,6 +158,28 @@ fn a_good_history_breaks_nothing_and_is_counted() {
     assert_eq!((sum.replays, sum.replayed, sum.logged), (3, 54, 69));
     assert!(sum.presence_decided >= 8 && sum.to_string().contains("69 messages"), "{sum}");
     assert_eq!(super::Summary { presence_decided: 0, ..sum }, count(&story.history));
+}
+
+#[test]
+fn a_hello_that_waited_for_the_next_server_begins_a_session_like_any_other() {
+    let mut story = two();
+    story.over(1, By::Network);
+    story.what(What::Opened { session: 3, over: "longpoll".into() });
+    let id = story.ask(3, json!({"type": "hello", "version": 1, "token": "token-ann"}));
+    story.wait(400);
+    story.what(What::ServerDown);
+    story.over(2, By::Network);
+    story.wait(400);
+    story.what(What::ServerUp);
+    story.answer(3, &id, Story::welcome(3, "ann"));
+    story.websocket(4, "bob");
+    story.join(4, json!({}), [1, 0, 1], false);
+    story.wait(4000);
+    story.published(3, &said(1), &[4]);
+    let asked = json!({"type": "presence", "users": [user("ann")]});
+    story.both(4, asked, json!({"type": "presence", "users": [row("ann", "online")]}));
+    story.log(&[said(1)]);
+    story.holds();
 }
 
 #[test]

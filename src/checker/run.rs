@@ -121,10 +121,10 @@ impl<'h> Run<'h> {
         }
     }
 
-    /// A server that comes up knows nobody of before.
+    /// A server that comes up knows nobody of before. A hello may have waited for it.
     fn up(&mut self) {
         if let Some(fell) = self.cx.trouble.up(self.cx.at) {
-            let before = self.sessions.values().filter(|session| session.opened < fell);
+            let before = self.sessions.values().filter(|session| session.opened < fell && session.user.is_some());
             let before: Vec<SessionNo> = before.map(|session| session.no).collect();
             for session in before {
                 if let Some(mut session) = self.sessions.remove(&session) {
@@ -196,6 +196,7 @@ impl<'h> Run<'h> {
                 session.hello = asked.map(|asked| asked.frame).or(session.hello);
                 if let Some(user) = self.guests.welcome(cx, session, frame) {
                     session.user = Some(user);
+                    session.opened = cx.turn;
                     self.receipts.welcome(cx, session, user);
                     Presence::welcome(cx, session);
                 }

@@ -68,7 +68,7 @@ pub(super) struct Told {
 pub(super) struct Session<'h> {
     pub no: SessionNo,
     pub longpoll: bool,
-    /// At which turn it was opened.
+    /// At which turn it was opened, or welcomed.
     pub opened: u64,
     /// Who it is, by its welcome.
     pub user: Option<u32>,

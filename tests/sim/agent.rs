@@ -278,8 +278,7 @@ impl Agent for Careful {
             Heard::Down(_) => self.down(at.now, at.dice),
             Heard::Frame(_) => {
                 let Some(frame) = frame else { return };
-                let longpoll = at.lines.get(&no).is_some_and(|line| line.transport() == "longpoll");
-                self.watching.hear(at.now, frame, longpoll);
+                self.watching.hear(frame);
                 match frame["type"].as_str().unwrap_or_default() {
                     "welcome" => {
                         self.welcomed = true;

@@ -38,6 +38,23 @@ struct Inside {
     held: BTreeMap<Thread, VecDeque<(u64, Deliver)>>,
 }
 
+impl Inside {
+    /// The next of what this thread has posted arrives.
+    fn release(&mut self, thread: Thread) {
+        let Some(held) = self.held.get_mut(&thread) else { return };
+        let first = held.pop_front();
+        if held.is_empty() {
+            self.held.remove(&thread);
+        }
+        self.posted += 1;
+        if let Some((number, deliver)) = first
+            && let Some(mailbox) = self.boxes.get_mut(&number)
+        {
+            mailbox.waiting.push_back((self.posted, deliver));
+        }
+    }
+}
+
 /// All of them.
 #[derive(Default)]
 pub struct Mail(RefCell<Inside>);
@@ -112,23 +129,20 @@ impl Mail {
                     deliver
                 }
                 Turn::Release(thread) => {
-                    let Some(held) = inside.held.get_mut(&thread) else { return };
-                    let first = held.pop_front();
-                    if held.is_empty() {
-                        inside.held.remove(&thread);
-                    }
-                    inside.posted += 1;
-                    let stamp = inside.posted;
-                    if let Some((number, deliver)) = first
-                        && let Some(mailbox) = inside.boxes.get_mut(&number)
-                    {
-                        mailbox.waiting.push_back((stamp, deliver));
-                    }
+                    inside.release(thread);
                     return;
                 }
             }
         };
         deliver();
+    }
+
+    /// Everything that was posted arrives: a thread's timers run when its handler is done.
+    pub fn arrive(&self) {
+        let mut inside = self.0.borrow_mut();
+        while let Some(thread) = inside.held.keys().next().copied() {
+            inside.release(thread);
+        }
     }
 
     /// What runs from here on runs on this thread, and posts at once.

@@ -54,6 +54,10 @@ pub struct Polls {
     failed: u32,
     /// When the next poll is sent.
     again: u64,
+    /// A `watch` is under way.
+    watches: bool,
+    /// What was heard since: it is put behind the reply, which may be older.
+    held: Vec<Heard>,
     bye: bool,
 }
 
@@ -201,6 +205,7 @@ impl Polls {
         if self.wants_commands() {
             let batch: Vec<String> = self.waiting.drain(..).collect();
             let body = format!("[{}]", batch.join(","));
+            self.watches = batch.iter().any(|frame| frame.contains(r#""type":"watch""#));
             let path = "/v1/sessions/self/commands";
             self.fly(now, delay, dice, For::Commands(batch), Method::POST, path, body, 2 * PATIENCE);
         }
@@ -247,7 +252,11 @@ impl Polls {
                     self.end(frame["close"].as_u64(), heard);
                 }
             }
-            (For::Commands(batch), Ok(answer)) => self.replies(&batch, &answer, heard),
+            (For::Commands(batch), Ok(answer)) => {
+                self.replies(&batch, &answer, heard);
+                self.watches = false;
+                heard.append(&mut self.held);
+            }
             (For::Poll, Ok(answer)) => self.polled(now, &answer, dice, heard),
             (For::Poll, Err(())) => {
                 self.failed += 1;
@@ -262,6 +271,7 @@ impl Polls {
 
     fn end(&mut self, code: Option<u64>, heard: &mut Vec<Heard>) {
         self.phase = Phase::Over;
+        heard.append(&mut self.held);
         heard.push(Heard::Down(code.map(|code| code as u16)));
     }
 
@@ -299,7 +309,8 @@ impl Polls {
                 for (number, event) in (first..).zip(&events) {
                     if number > self.had {
                         self.had = number;
-                        heard.push(Heard::Frame(event.to_string()));
+                        let told = if self.watches { &mut self.held } else { &mut *heard };
+                        told.push(Heard::Frame(event.to_string()));
                     }
                 }
                 // Sometimes a client forgets to say what it has.

@@ -14,12 +14,12 @@ pub struct Watching {
     everybody: bool,
     /// Whether it has said so over this one.
     said: bool,
-    /// What it has asked for and has no answer to, by the command's id: when, and the channel, if it is one.
-    asked: BTreeMap<String, (u64, Option<String>)>,
+    /// What it has asked for and has no answer to, by the command's id: the channel, if it is one.
+    asked: BTreeMap<String, Option<String>>,
     /// The channels that it watches, each with the id of the command that said so.
     channels: BTreeMap<String, String>,
-    /// What it was told last of each user, and when the last event came.
-    told: BTreeMap<String, (String, u64)>,
+    /// What it was told last of each user.
+    told: BTreeMap<String, String>,
 }
 
 /// Where a client stands.
@@ -44,27 +44,24 @@ impl Watching {
         *self = Self::new(self.everybody);
     }
 
-    /// Something was heard, over long-poll or not.
-    pub fn hear(&mut self, now: u64, frame: &Value, longpoll: bool) {
+    pub fn hear(&mut self, frame: &Value) {
         let text = |name: &str| frame[name].as_str().unwrap_or_default();
         match text("type") {
             "presence" if frame["user"].is_string() => {
-                self.told.insert(text("user").to_owned(), (text("state").to_owned(), now));
+                self.told.insert(text("user").to_owned(), text("state").to_owned());
             }
             "watching" => {
-                let Some((since, _)) = self.asked.remove(text("id")) else { return };
+                self.asked.remove(text("id"));
                 for row in frame["users"].as_array().into_iter().flatten() {
-                    let user = row["user"].as_str().unwrap_or_default();
-                    // Over long-poll an event may have come before the answer that it follows.
-                    let newer = longpoll && self.told.get(user).is_some_and(|(_, event)| *event >= since);
-                    if !newer {
-                        let state = row["state"].as_str().unwrap_or_default();
-                        self.told.insert(user.to_owned(), (state.to_owned(), 0));
-                    }
+                    let (user, state) = (&row["user"], &row["state"]);
+                    self.told.insert(
+                        user.as_str().unwrap_or_default().to_owned(),
+                        state.as_str().unwrap_or_default().to_owned(),
+                    );
                 }
             }
             "error" => {
-                if let Some((_, Some(channel))) = self.asked.remove(text("id"))
+                if let Some(Some(channel)) = self.asked.remove(text("id"))
                     && self.channels.get(&channel).is_some_and(|id| id == text("id"))
                 {
                     self.channels.remove(&channel);
@@ -82,7 +79,7 @@ impl Careful {
             self.watching.said = true;
             let users = at.users.clone();
             let id = self.ask(at, json!({"type": "watch", "users": users}));
-            self.watching.asked.insert(id, (at.now, None));
+            self.watching.asked.insert(id, None);
         }
     }
 
@@ -91,7 +88,7 @@ impl Careful {
         match at.dice.below(6) {
             0..3 => {
                 let id = self.ask(at, json!({"type": "watch", "channel": channel}));
-                self.watching.asked.insert(id.clone(), (at.now, Some(channel.clone())));
+                self.watching.asked.insert(id.clone(), Some(channel.clone()));
                 self.watching.channels.insert(channel, id);
             }
             3 => {
@@ -103,7 +100,7 @@ impl Careful {
                 let users: Vec<String> = (0..2).map(|_| at.dice.one_of(at.users).clone()).collect();
                 let id = self.ask(at, json!({"type": kind, "users": users}));
                 if which == 4 {
-                    self.watching.asked.insert(id, (at.now, None));
+                    self.watching.asked.insert(id, None);
                 }
             }
             _ => {}
@@ -116,12 +113,11 @@ impl Careful {
         let hears = self.places.iter().filter(|(_, place)| place.subscribed).map(|(name, _)| name.clone());
         let answered = |(_, id): &(&String, &String)| !self.watching.asked.contains_key(*id);
         let watched = self.watching.channels.iter().filter(answered);
-        let told = self.watching.told.iter().map(|(user, (state, _))| (user.clone(), state.clone()));
         Some(Standing {
             user,
             hears: hears.collect(),
             watches: watched.map(|(name, _)| name.clone()).collect(),
-            told: told.collect(),
+            told: self.watching.told.clone(),
         })
     }
 }

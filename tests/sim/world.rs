@@ -214,6 +214,7 @@ impl World {
         self.set_clock();
         // What was to strike the life before is over; opening may fail in its own way.
         self.trouble.disarm();
+        self.faults.disarm();
         if !self.calm && self.dice.once_in(8) {
             self.trouble.arm(*self.dice.one_of(&[Fault::Apply, Fault::Sync, Fault::Read]));
         }
@@ -225,6 +226,7 @@ impl World {
             Err(why) => {
                 self.tell(|_| format!("it does not start: {why}"));
                 self.trouble.disarm();
+                self.faults.disarm();
                 settle().await;
                 return End::Killed { keep: 0 };
             }
@@ -300,6 +302,7 @@ impl World {
         self.calm = true;
         self.tell(|_| "calm".into());
         self.trouble.disarm();
+        self.faults.disarm();
         self.trouble.free_bytes(None);
         self.resting.clear();
         while self.slow > 0 {
@@ -319,6 +322,7 @@ impl World {
     pub async fn pass(&mut self, ms: u64) {
         self.now += ms;
         self.set_clock();
+        self.mail.arrive();
         self.mail.on(0);
         tokio::time::advance(Duration::from_millis(ms)).await;
         settle().await;
