@@ -54,7 +54,7 @@ fn down(number: u64) -> Input {
 /// A table with everyone in it, heard from within the last `spread` milliseconds; one user in ten is watched.
 fn table(spread: u64) -> Table {
     let mut table = Table::fresh(Duration::from_millis(TIMEOUT), 1, now(START - spread));
-    let users = (0..SESSIONS).step_by(10).map(|number| seen(number, 0).user).collect();
+    let users = (0..SESSIONS).step_by(10).map(|number| (seen(number, 0).user, None)).collect();
     let asker = Asker { conn: support::conn(0), ticket: 1 };
     table.step(Input::Ask { hub: HubId(0), asker, users, watch: true }, now(START - spread));
     for number in 0..SESSIONS {

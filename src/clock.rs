@@ -2,6 +2,7 @@
 //!
 //! Everything else is handed a [`Moment`] or a [`Wall`], so that it can be stepped through logical time in a test.
 
+mod governed;
 #[cfg(feature = "testing")]
 pub mod made_up;
 
@@ -9,6 +10,9 @@ use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::{Moment, Wall};
+
+pub use governed::{Governed, Tick};
+pub use governor::clock::Clock;
 
 /// Milliseconds of the monotonic clock since this process first asked.
 pub fn moment() -> Moment {

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod http;
 pub mod metrics;
 pub mod model;
 #[doc(hidden)]

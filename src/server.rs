@@ -17,10 +17,18 @@
 //! the host's to raise.
 
 mod alone;
+mod control;
+mod first;
 mod http;
 mod listener;
+mod multiplex;
+mod stream;
+mod tls;
+mod watch;
 
 use std::any::Any;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,17 +39,19 @@ use actix_web::web;
 use parking_lot::RwLock;
 
 use crate::admin::{self, Readiness, Scrape};
-use crate::auth::{Blocking, Guests};
+use crate::auth::{Blocking, Gate};
 use crate::channel::{Context, Directory, Hubs};
 use crate::cli::ServeError;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Engine};
 use crate::metrics::Metrics;
-use crate::presence::{Registry, RegistryHandle};
-use crate::session::{App, HubIn};
+use crate::presence::{Hidden, Registry, RegistryHandle};
+use crate::session::{self, Admission, App, HubIn};
 use crate::store::{Health, Reads, Rows, Store};
 use crate::supervise::{Faults, Probes};
 use crate::transport::{self, Transports};
+
+use control::Control;
 
 pub use alone::{Running, serve, serve_with, stop_signal};
 
@@ -65,6 +75,9 @@ pub struct Server {
     registry: RegistryHandle,
     arbiters: Vec<Arbiter>,
     purge: Purge,
+    control: Option<Control>,
+    /// The data directory, where it is this process's own.
+    folder: Option<PathBuf>,
     /// Held here alone, so that it can be closed while somebody still asks how it is.
     store: Arc<RwLock<Option<Store>>>,
 }
@@ -76,9 +89,31 @@ pub struct Routes {
     transports: Arc<Transports>,
     readiness: Arc<Readiness>,
     scrape: Arc<Scrape>,
+    part: Part,
+}
+
+/// Which part of it is answered at one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// All of it.
+    Whole,
+    /// What is for clients.
+    Clients,
+    /// What is for operators.
+    Operators,
 }
 
 impl Routes {
+    /// One part of it.
+    fn of(&self, part: Part) -> Self {
+        Self { part, ..self.clone() }
+    }
+
+    /// Lets a connection in, if there is room for it; where operators come, there is always some for them.
+    fn connect(&self, peer: Option<SocketAddr>) -> Option<Admission> {
+        if self.part == Part::Operators { self.app.connect_operator() } else { self.transports.connect(peer) }
+    }
+
     /// Adds everything that a server answers: to an application, or to a scope of one. All of it, the answer to paths
     /// that are not there too, is relative to where it is added, and so is the application data that it adds.
     ///
@@ -88,8 +123,15 @@ impl Routes {
         let Self { transports, readiness, scrape, .. } = self;
         cfg.app_data(web::Data::from(Arc::clone(readiness)))
             .app_data(web::Data::from(Arc::clone(scrape)))
-            .configure(admin::configure)
-            .configure(|cfg| transports.configure(cfg));
+            .configure(admin::health);
+        if self.part != Part::Clients {
+            cfg.configure(admin::metrics);
+        }
+        match self.part {
+            Part::Whole => transports.configure(cfg, admin::operators),
+            Part::Clients => transports.configure(cfg, |_| ()),
+            Part::Operators => transports.guard(cfg, admin::operators),
+        }
     }
 }
 
@@ -101,6 +143,7 @@ impl Server {
             return Err(ServeError::Other("no actix system runs on this thread".into()));
         }
         let probes = Probes::default();
+        let lasting = parts.rows.is_none();
         let store = match parts.rows {
             Some(rows) => Store::on(rows, &config.store, &probes)?,
             None => Store::open(&config.store, &probes)?,
@@ -108,8 +151,12 @@ impl Server {
         // The first is the registry's, the others are the channels'.
         let arbiters: Vec<Arbiter> = (0..=config.channels.arbiters).map(|_| Arbiter::new()).collect();
         let handles = arbiters.iter().map(Arbiter::handle).collect();
+        // Where the data directory is this process's own.
+        let folder = (lasting && config.store.engine == Engine::Sled).then(|| config.store.path.clone());
         let mut server = Self::build(config, store, probes, parts.faults, handles)?;
         server.arbiters = arbiters;
+        server.control = folder.as_deref().and_then(|folder| Control::open(folder, &server.routes.app));
+        server.folder = folder;
         Ok(server)
     }
 
@@ -145,6 +192,7 @@ impl Server {
             return Err(ServeError::Other("a server needs threads".into()));
         };
         let config = Arc::new(config);
+        let hidden = Hidden::default();
         let metrics = Metrics::new().map_err(|error| ServeError::Other(error.to_string()))?;
         let metrics = Arc::new(metrics);
         let reads = store.reads();
@@ -154,15 +202,26 @@ impl Server {
             meta: store.meta(),
             reads: reads.clone(),
             hubs: Hubs::default(),
+            hidden: hidden.clone(),
             metrics: Arc::clone(&metrics),
             probes: probes.clone(),
             faults: faults.clone(),
         });
-        let registry = Registry::start(registrys, &config.presence, store.meta(), &probes, &faults, &metrics.presence);
+        let meta = store.meta();
+        hidden.load(&*meta).map_err(|error| ServeError::Other(format!("who hides could not be read: {error}")))?;
+        let registry = Registry::start(registrys, &config.presence, meta, &probes, &faults, &metrics.presence, &hidden);
         let directory = Directory::new(channels.to_vec(), Arc::clone(&context));
-        let guests = Guests::new(config.auth.guests, config.auth.guest_ttl, store.meta(), blocking(reads));
+        let gate = Gate::new(&config, store.meta(), blocking(reads))?;
         let collectors = store.collectors();
-        let app = Arc::new(App::new(context, directory, registry.post(), guests, store.boot()));
+        let app = Arc::new(App::new(context, directory, registry.post(), gate, store.boot()));
+        // A weak hold: whoever is told by the store is told for as long as there is one.
+        let told = Arc::downgrade(&app);
+        app.gate.watch(move |user| {
+            if let Some(app) = told.upgrade() {
+                app.tell_workers(|| HubIn::Void(user.clone()));
+            }
+        });
+        session::follow(&app);
         let resting = {
             let probes = probes.clone();
             move || {
@@ -184,13 +243,20 @@ impl Server {
         let purge = Purge(actix::spawn(purge(Arc::clone(&app))));
         readiness.started();
         let transports = Arc::new(Transports::new(&app));
-        let routes = Routes { app, transports, readiness, scrape };
-        Ok(Self { routes, registry, arbiters: Vec::new(), purge, store })
+        let routes = Routes { app, transports, readiness, scrape, part: Part::Whole };
+        Ok(Self { routes, registry, arbiters: Vec::new(), purge, control: None, folder: None, store })
     }
 
-    /// What its HTTP server is to answer with.
+    /// What its HTTP server is to answer with: everything, or what is for clients if operators have an address of their
+    /// own.
     pub fn routes(&self) -> Routes {
-        self.routes.clone()
+        let apart = self.routes.app.context.config.admin.bind.is_some();
+        self.routes.of(if apart { Part::Clients } else { Part::Whole })
+    }
+
+    /// What is to be answered where operators come, if they have an address of their own.
+    pub fn operators(&self) -> Routes {
+        self.routes.of(Part::Operators)
     }
 
     /// What to give to the `on_connect` of the `HttpServer` that it answers through; a host with a hook of its own calls
@@ -202,6 +268,14 @@ impl Server {
     /// host ends itself is left as it is.
     pub fn on_connect(&self) -> impl Fn(&dyn Any, &mut Extensions) + Clone + Send + Sync + use<> {
         transport::on_connect(self.routes.app.context.config.presence.timeout)
+    }
+
+    /// Makes the first operator's account, unless the store has had one, and writes its token to `operator.token` in the data
+    /// directory, for its owner alone to read. A host that has operators of its own need not call it.
+    pub async fn provide_operator(&self) {
+        if let Some(folder) = &self.folder {
+            first::provide(folder, &self.routes.app.gate).await;
+        }
     }
 
     /// Has clients come back later, and waits until no session is left, at most for the configured drain time: says so
@@ -218,7 +292,8 @@ impl Server {
         if !self.routes.app.is_draining() {
             self.drain().await;
         }
-        let Self { registry, arbiters, purge, store, .. } = self;
+        let Self { registry, arbiters, purge, control, store, .. } = self;
+        drop(control);
         purge.end().await;
         registry.stop().await;
         for arbiter in arbiters {
@@ -272,7 +347,7 @@ impl Drop for Purge {
 async fn purge(app: Arc<App>) {
     loop {
         tokio::time::sleep(PURGE_EVERY).await;
-        match app.guests.purge_expired(clock::wall()).await {
+        match app.gate.purge_expired(clock::wall()).await {
             Ok(0) => {}
             Ok(purged) => log::info!("{purged} guests have expired"),
             Err(error) => log::warn!("expired guests could not be cleared away: {error}"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use parlor::channel::{Draft, Origin};
-use parlor::model::{ChannelName, Conn, HubId, Key, Message, Seq, UserName, Wall};
+use parlor::model::{ChannelName, Conn, HubId, Key, Message, Seq, Standing, UserName, Wall};
 use parlor::protocol::{Posted, Publish};
 use parlor::store::conformance::NOON;
 
@@ -34,7 +34,7 @@ pub fn conn(number: u64) -> Conn {
 
 /// Session `number` gives its command `ticket`; the sessions are spread over two workers.
 pub fn origin(number: u64, ticket: u64) -> Origin {
-    Origin { hub: HubId(number as u32 % 2), conn: conn(number), ticket, user: user(number) }
+    Origin { hub: HubId(number as u32 % 2), conn: conn(number), ticket, user: user(number), standing: Standing::Guest }
 }
 
 /// The key that a publish carries: random, and as long as a UUID.

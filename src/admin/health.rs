@@ -110,7 +110,7 @@ mod tests {
 
     async fn get(readiness: &Arc<Readiness>, path: &str) -> (u16, Value) {
         let data = web::Data::from(Arc::clone(readiness));
-        let app = test::init_service(App::new().app_data(data).configure(admin::configure)).await;
+        let app = test::init_service(App::new().app_data(data).configure(admin::health)).await;
         let answer = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
         assert_eq!(answer.headers().get(CACHE_CONTROL).unwrap(), "no-store");
         let status = answer.status().as_u16();
@@ -144,7 +144,7 @@ mod tests {
 
     #[actix_web::test]
     async fn other_methods_than_get_and_head_are_refused() {
-        let app = test::init_service(App::new().configure(admin::configure)).await;
+        let app = test::init_service(App::new().configure(admin::health)).await;
         for (method, status) in [("HEAD", 200), ("POST", 405), ("DELETE", 405)] {
             let request = test::TestRequest::with_uri("/healthz").method(method.parse().unwrap()).to_request();
             assert_eq!(test::call_service(&app, request).await.status().as_u16(), status, "{method}");

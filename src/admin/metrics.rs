@@ -10,7 +10,7 @@ use prometheus::core::Collector;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use crate::metrics::{CONTENT_TYPE as TEXT, Metrics, families};
-use crate::supervise::{Probes, Snapshot};
+use crate::supervise::{Probe, Probes, Snapshot};
 
 /// All that a scrape shows.
 pub struct Scrape {
@@ -40,6 +40,11 @@ impl Scrape {
     /// Shows these instruments, these actor kinds, and what the store collects about itself.
     pub fn new(metrics: Arc<Metrics>, probes: Probes, store: Vec<Box<dyn Collector>>) -> Self {
         Self { metrics, probes, store }
+    }
+
+    /// The probe of every actor kind.
+    pub(super) fn probes(&self) -> Vec<Arc<Probe>> {
+        self.probes.all()
     }
 
     /// Everything, in the text format 0.0.4.

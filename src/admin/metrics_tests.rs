@@ -124,7 +124,7 @@ fn scrape() -> Scrape {
         let probe = probes.of(kind);
         probe.started();
         for _ in 0..handled {
-            probe.handled(Duration::from_micros(30), Duration::from_secs(20));
+            probe.handled(crate::clock::stamp(), Duration::from_micros(30), Duration::from_secs(20));
         }
     }
     let store = IntGauge::new("parlor_store_bytes", "Bytes on \"disk\",\nwith \\ and a line's end.").unwrap();
@@ -155,7 +155,7 @@ fn a_scrape_follows_the_grammar_and_no_series_comes_twice() {
 #[actix_web::test]
 async fn the_metrics_page_is_text_that_nobody_may_cache() {
     let app =
-        web_test::init_service(App::new().app_data(web::Data::new(scrape())).configure(crate::admin::configure)).await;
+        web_test::init_service(App::new().app_data(web::Data::new(scrape())).configure(crate::admin::metrics)).await;
     let answer = web_test::call_service(&app, web_test::TestRequest::get().uri("/metrics").to_request()).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers().get(CONTENT_TYPE).unwrap(), "text/plain; version=0.0.4");

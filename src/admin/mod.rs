@@ -1,19 +1,52 @@
-//! What operators and their machines look at: liveness, readiness, and the metrics.
+//! What operators and their machines look at: liveness, readiness, the metrics; and what only an operator may see and do.
 //!
-//! Answers come from atomics and flags: none of them enters an actor's mailbox or waits for the disk.
+//! Health and metrics come from atomics and flags: none of them enters an actor's mailbox or waits for the disk.
 
+mod actors;
 mod health;
 mod metrics;
+mod sessions;
 
-use actix_web::web;
+use actix_web::{HttpRequest, web};
+
+use crate::http::asker::user;
+use crate::http::only;
+use crate::model::{Caller, Grants, Standing};
+use crate::protocol::{ErrorCode, Problem};
+use crate::session::App;
 
 pub use health::Readiness;
 pub use metrics::Scrape;
 
-/// Adds `GET /healthz`, `/readyz` and `/metrics`. The application data has to hold a `web::Data<Readiness>` and a
-/// `web::Data<Scrape>` (`web::Data::from` takes an `Arc`).
-pub fn configure(cfg: &mut web::ServiceConfig) {
+/// Adds `GET /healthz` and `/readyz`. The application data has to hold a `web::Data<Readiness>` (`web::Data::from` takes an
+/// `Arc`).
+pub fn health(cfg: &mut web::ServiceConfig) {
     cfg.service(web::resource("/healthz").get(health::healthz).route(web::head().to(health::healthz)))
-        .service(web::resource("/readyz").get(health::readyz).route(web::head().to(health::readyz)))
-        .service(web::resource("/metrics").get(metrics::metrics).route(web::head().to(metrics::metrics)));
+        .service(web::resource("/readyz").get(health::readyz).route(web::head().to(health::readyz)));
+}
+
+/// Adds `GET /metrics`. The application data has to hold a `web::Data<Scrape>`.
+pub fn metrics(cfg: &mut web::ServiceConfig) {
+    cfg.service(web::resource("/metrics").get(metrics::metrics).route(web::head().to(metrics::metrics)));
+}
+
+/// Adds what only an operator may see and do, below `/v1`. The application data has to hold a `web::Data<App>`, too.
+pub fn operators(cfg: &mut web::ServiceConfig) {
+    cfg.service(web::resource("/admin/actors").route(web::get().to(actors::list)).default_service(only("GET")))
+        .service(web::resource("/admin/sessions").route(web::get().to(sessions::list)).default_service(only("GET")))
+        .service(
+            web::resource("/admin/sessions/{sid}")
+                .route(web::delete().to(sessions::kick))
+                .default_service(only("DELETE")),
+        );
+}
+
+/// Lets only an operator in, by the token that the request carries.
+async fn operator(request: &HttpRequest, app: &App) -> Result<Caller, Problem> {
+    let caller = user(request, app).await?;
+    // A token that is for some channels is for nothing else.
+    if caller.standing == Standing::Operator && caller.grants == Grants::Any {
+        return Ok(caller);
+    }
+    Err(Problem::new(ErrorCode::Forbidden, "this is for operators"))
 }

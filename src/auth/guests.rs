@@ -4,40 +4,36 @@
 //! it was last used; [`Guests::purge_expired`] removes those whose time is over with everything that was theirs. Reads
 //! run on the read pool, never on an arbiter.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 
+use super::shelf::{PAGE, Shelf};
 use super::token::{Record, Token};
-use super::{AuthError, Blocking, Identity};
+use super::{AuthError, Identity};
 use crate::clock;
-use crate::model::{UserName, Wall};
-use crate::store::{Membership, Meta, MetaOp, ReadError, Versioned, WriteError, places_prefix};
+use crate::model::{Grants, Standing, UserName, Wall};
+use crate::store::{Membership, MetaOp, Versioned, WriteError, mark_key, places_prefix};
 
 /// Below this prefix the store keeps guests.
-const PREFIX: &str = "guest/";
+pub(super) const PREFIX: &str = "guest/";
 /// The name that one without a wish gets.
 const NO_WISH: &str = "guest";
 /// How many names are tried until one is free; five random characters rarely collide.
 const TRIES: usize = 8;
-/// How many rows a purge reads, and removes, at once.
-const PAGE: usize = 200;
 
 /// Lets guests in.
 #[derive(Clone)]
-pub struct Guests {
+pub(super) struct Guests {
     on: bool,
     ttl: Duration,
-    meta: Arc<dyn Meta>,
-    blocking: Blocking,
+    shelf: Shelf,
 }
 
 impl Guests {
     /// Guests whose tokens live for `ttl` after they were last used; with `on` false nobody is let in.
-    pub fn new(on: bool, ttl: Duration, meta: Arc<dyn Meta>, blocking: Blocking) -> Self {
-        Self { on, ttl, meta, blocking }
+    pub fn new(on: bool, ttl: Duration, shelf: Shelf) -> Self {
+        Self { on, ttl, shelf }
     }
 
     /// Makes a new guest, named after `wish`. It is on disk when this returns.
@@ -48,7 +44,7 @@ impl Guests {
         for _ in 0..TRIES {
             let token = Token::new(UserName::guest(wish, clock::random())?, clock::random());
             let record = token.record(now, expires_at).bytes();
-            match self.write(vec![MetaOp::Create(key(&token.user), record)]).await {
+            match self.shelf.write(vec![MetaOp::Create(key(&token.user), record)]).await {
                 Ok(()) => return Ok(identity(&token, expires_at)),
                 Err(WriteError::Conflict(_)) => {}
                 Err(why) => return Err(AuthError::Unavailable(why.to_string())),
@@ -59,15 +55,25 @@ impl Guests {
 
     /// Lets a guest back in by its token. With less than half of its time left, the token's life starts over.
     pub async fn return_with(&self, token: &str, now: Wall) -> Result<Identity, AuthError> {
+        self.prolong(token, now, self.ttl / 2).await
+    }
+
+    /// The same for one who asks for it: the token's life starts over, whatever is left of it.
+    pub async fn refresh(&self, token: &str, now: Wall) -> Result<Identity, AuthError> {
+        self.prolong(token, now, self.ttl).await
+    }
+
+    /// Has a good token's life start over if less than `enough` is left of it.
+    async fn prolong(&self, token: &str, now: Wall, enough: Duration) -> Result<Identity, AuthError> {
         let (token, record, version) = self.look_up(token, now).await?;
         let expires_at = record.expires();
         let left = expires_at.0.saturating_sub(now.0);
-        if left >= self.ttl.as_millis() as i64 / 2 {
+        if left >= enough.as_millis() as i64 {
             return Ok(identity(&token, expires_at));
         }
         let longer = self.end(now);
         let swap = MetaOp::Swap(key(&token.user), version, record.until(longer).bytes());
-        match self.write(vec![swap]).await {
+        match self.shelf.write(vec![swap]).await {
             Ok(()) => Ok(identity(&token, longer)),
             // Someone else extended it, or nobody can just now: the token is good until then at least.
             Err(_) => Ok(identity(&token, expires_at)),
@@ -80,11 +86,23 @@ impl Guests {
         Ok(identity(&token, record.expires()))
     }
 
+    /// Makes a guest's token void. The guest goes with the next purge.
+    pub async fn void(&self, token: &str, now: Wall) -> Result<(), AuthError> {
+        loop {
+            let (token, record, version) = self.look_up(token, now).await?;
+            let void = record.until(Wall(0)).bytes();
+            // Renewed meanwhile, it is looked at again.
+            if self.shelf.try_write(vec![MetaOp::Swap(key(&token.user), version, void)]).await? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Removes every guest whose token has ended, with its memberships and when it was last seen. Returns how many.
     pub async fn purge_expired(&self, now: Wall) -> Result<usize, AuthError> {
         let (mut purged, mut after) = (0, None);
         loop {
-            let page = self.list(PREFIX.to_owned(), after.take()).await?;
+            let page = self.shelf.list(PREFIX.to_owned(), after.take()).await?;
             after = page.last().map(|(key, _)| key.clone());
             let full = page.len() == PAGE;
             for (key, row) in page {
@@ -103,26 +121,26 @@ impl Guests {
     /// record goes last, so that what a crash interrupts is done again.
     async fn purge(&self, key: &str, row: &Versioned) -> Result<bool, AuthError> {
         let void = Record::read(&row.value).map_or_else(Bytes::new, |record| record.until(Wall(0)).bytes());
-        match self.write(vec![MetaOp::Swap(key.to_owned(), row.version, void)]).await {
-            Ok(()) => {}
-            Err(WriteError::Conflict(_)) => return Ok(false),
-            Err(why) => return Err(AuthError::Unavailable(why.to_string())),
+        if !self.shelf.try_write(vec![MetaOp::Swap(key.to_owned(), row.version, void)]).await? {
+            return Ok(false);
         }
         let user = &key[PREFIX.len()..];
         let memberships = places_prefix(user);
         loop {
-            let page = self.list(memberships.clone(), None).await?;
+            let page = self.shelf.list(memberships.clone(), None).await?;
             let full = page.len() == PAGE;
-            let mut ops = Vec::with_capacity(2 * page.len() + 2);
+            let mut ops = Vec::with_capacity(3 * page.len() + 2);
             for (membership, _) in page {
                 let channel = &membership[memberships.len()..];
                 ops.extend(Membership::end(channel, user));
+                ops.push(MetaOp::Remove(mark_key(channel, user)));
             }
             if !full {
                 ops.push(MetaOp::Remove(format!("seen/{user}")));
+                ops.push(MetaOp::Remove(format!("visible/{user}")));
                 ops.push(MetaOp::Remove(key.to_owned()));
             }
-            self.write(ops).await.map_err(|why| AuthError::Unavailable(why.to_string()))?;
+            self.shelf.write(ops).await.map_err(|why| AuthError::Unavailable(why.to_string()))?;
             if !full {
                 return Ok(true);
             }
@@ -142,44 +160,29 @@ impl Guests {
         let token = Token::parse(text).ok_or(AuthError::Unauthenticated)?;
         self.are_let_in()?;
         let wanted = key(&token.user);
-        let found = self.read(move |meta| meta.get(&wanted)).await?.ok_or(AuthError::Unauthenticated)?;
+        let found = self.shelf.get(wanted).await?.ok_or(AuthError::Unauthenticated)?;
         let record = Record::read(&found.value).ok_or(AuthError::Unauthenticated)?;
         if !token.is_of(&record) || record.is_over(now) {
             return Err(AuthError::Unauthenticated);
         }
         Ok((token, record, found.version))
     }
-
-    async fn list(&self, prefix: String, after: Option<String>) -> Result<Vec<(String, Versioned)>, AuthError> {
-        self.read(move |meta| meta.list(&prefix, after.as_deref(), PAGE)).await
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&dyn Meta) -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, AuthError> {
-        let (tell, told) = oneshot::channel();
-        let meta = Arc::clone(&self.meta);
-        (self.blocking)(Box::new(move || drop(tell.send(read(&*meta)))));
-        match told.await {
-            Ok(outcome) => outcome.map_err(|why| AuthError::Unavailable(why.to_string())),
-            Err(_) => Err(AuthError::Unavailable("the read pool has stopped".into())),
-        }
-    }
-
-    async fn write(&self, ops: Vec<MetaOp>) -> Result<(), WriteError> {
-        let (tell, told) = oneshot::channel();
-        self.meta.write(ops, Box::new(move |outcome| drop(tell.send(outcome))));
-        told.await.unwrap_or(Err(WriteError::Unknown))
-    }
 }
 
-fn key(user: &UserName) -> String {
+/// Where a guest is kept.
+pub(super) fn key(user: &UserName) -> String {
     format!("{PREFIX}{user}")
 }
 
 fn identity(token: &Token, expires_at: Wall) -> Identity {
-    Identity { user: token.user.clone(), guest: true, token: token.reveal(), expires_at }
+    Identity {
+        user: token.user.clone(),
+        standing: Standing::Guest,
+        token: token.reveal(),
+        expires_at,
+        grants: Grants::Any,
+        round: 0,
+    }
 }
 
 #[cfg(test)]

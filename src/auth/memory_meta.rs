@@ -1,10 +1,12 @@
 //! Small records in a map: what unit tests put in the store's place.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::shelf::Shelf;
 use crate::store::{Done, Meta, MetaOp, ReadError, Versioned, WriteError};
 
 /// Records, and how often a write of what kind is to fail next.
@@ -19,6 +21,11 @@ impl MemoryMeta {
     /// The next write fails with `why`; a later call's failure comes first.
     pub(crate) fn fail_next(&self, why: WriteError) {
         self.failures.lock().push(why);
+    }
+
+    /// The same as this folder uses it.
+    pub(super) fn shelf(self: &Arc<Self>) -> Shelf {
+        Shelf::new(Arc::clone(self) as _, Arc::new(|read| drop(std::thread::spawn(read))))
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {

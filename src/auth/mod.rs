@@ -1,20 +1,43 @@
-//! Who someone is: guests and their tokens.
+//! Who someone is: guests, accounts, and their tokens.
 //!
 //! A secret is never stored, only its SHA-256; it is compared in constant time and stands in no `Debug` text.
 
+mod account;
+mod accounts;
+mod attempts;
+mod error;
+mod external;
+mod externals;
+mod first;
+mod gate;
 mod guests;
+mod invites;
+mod logins;
 #[cfg(test)]
 pub(crate) mod memory_meta;
+mod orders;
+mod password;
+mod shelf;
 mod token;
 
 use std::fmt;
 use std::sync::Arc;
 
-use thiserror::Error;
+use crate::model::{Caller, Grants, Standing, UserName, Wall};
+use crate::store::{Meta, ReadError};
 
-use crate::model::{NameError, UserName, Wall};
+pub use error::{AccountError, AuthError};
+pub use external::KeyError;
+pub use first::FirstError;
+pub use gate::{Gate, Still};
+pub use orders::{Login, Order, OrderError, Report, Row};
+pub use password::Password;
 
-pub use guests::Guests;
+/// Whether there is such a user: an account, or a guest whose time is not over. Blocks on the disk.
+pub fn is_known(meta: &dyn Meta, user: &UserName) -> Result<bool, ReadError> {
+    let key = if user.is_guest() { guests::key(user) } else { account::key(user) };
+    Ok(meta.get(&key)?.is_some())
+}
 
 /// Runs a closure that blocks on the disk, away from every arbiter, on the store's read pool.
 pub type Blocking = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
@@ -24,12 +47,23 @@ pub type Blocking = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 pub struct Identity {
     /// Who.
     pub user: UserName,
-    /// Whether a guest.
-    pub guest: bool,
+    /// In which standing.
+    pub standing: Standing,
     /// What brings the same user back; a secret.
     pub token: String,
     /// When the token ends unless it is used before.
     pub expires_at: Wall,
+    /// Where it lets its owner go.
+    pub grants: Grants,
+    /// Of an account: which round of its tokens this one belongs to.
+    round: u64,
+}
+
+impl Identity {
+    /// Whose words these are from here on.
+    pub fn caller(&self) -> Caller {
+        Caller { user: self.user.clone(), standing: self.standing, grants: self.grants.clone() }
+    }
 }
 
 impl fmt::Debug for Identity {
@@ -39,21 +73,4 @@ impl fmt::Debug for Identity {
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
-}
-
-/// Why someone was not let in.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum AuthError {
-    /// The token is not one of ours, or has expired.
-    #[error("the token is unknown or has expired")]
-    Unauthenticated,
-    /// Guests are off.
-    #[error("guests are not let in here")]
-    Forbidden,
-    /// The store did not answer.
-    #[error("nobody can be let in now: {0}")]
-    Unavailable(String),
-    /// The wished name is none.
-    #[error(transparent)]
-    BadName(#[from] NameError),
 }

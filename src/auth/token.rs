@@ -1,4 +1,5 @@
-//! A guest's token, `g1.<guest's name>.<64 hex digits>`, and the record that stands for it in the store.
+//! A token, and the record that stands for it in the store: a guest's, `g1.<name>.<64 hex digits>`, or one of an account's,
+//! `a1.<name>.<64 hex digits>`.
 //!
 //! Pure: randomness and time are handed in.
 
@@ -9,8 +10,12 @@ use subtle::ConstantTimeEq;
 
 use crate::model::{UserName, Wall};
 
-/// Names this form of token.
-const FORM: &str = "g1.";
+/// What a guest's token begins with.
+pub(super) const GUEST: &str = "g1.";
+/// What an account's token begins with.
+pub(super) const ACCOUNT: &str = "a1.";
+/// How many digits of a token's hash are enough to find it among its account's.
+const LABEL: usize = 16;
 
 /// A token taken apart. The secret is not checked yet.
 pub struct Token {
@@ -18,15 +23,23 @@ pub struct Token {
     secret: String,
 }
 
-/// What is kept of a guest.
+/// What is kept of a token, and of the guest that it is the only one of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// SHA-256 of the secret's text, in hex.
     hash: String,
-    /// When the guest first came, in milliseconds since 1970.
+    /// When it was first given out, in milliseconds since 1970.
     made: i64,
-    /// When the token ends, in milliseconds since 1970; 0 once the guest is being removed.
+    /// When it ends, in milliseconds since 1970; 0 once the guest is being removed.
     expires: i64,
+    /// Of an account's token: it is void unless the account's own number is the same.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    round: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(round: &u64) -> bool {
+    *round == 0
 }
 
 impl Token {
@@ -37,15 +50,22 @@ impl Token {
 
     /// Takes a token's text apart; `None` if it is not of this form.
     pub fn parse(text: &str) -> Option<Self> {
-        let (name, secret) = text.strip_prefix(FORM)?.rsplit_once('.')?;
-        let user = UserName::parse(name).ok().filter(UserName::is_guest)?;
+        let (name, secret) = text.get(GUEST.len()..)?.rsplit_once('.')?;
+        let user = UserName::parse(name).ok().filter(|user| text.starts_with(form(user)))?;
         let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (secret.len() == 64 && secret.bytes().all(is_hex)).then(|| Self { user, secret: secret.to_owned() })
     }
 
     /// The token as its owner keeps it.
     pub fn reveal(&self) -> String {
-        format!("{FORM}{}.{}", self.user, self.secret)
+        format!("{}{}.{}", form(&self.user), self.user, self.secret)
+    }
+
+    /// What an account's token is called among those of its account.
+    pub fn label(&self) -> String {
+        let mut hash = self.hash();
+        hash.truncate(LABEL);
+        hash
     }
 
     fn hash(&self) -> String {
@@ -54,7 +74,7 @@ impl Token {
 
     /// The record that will know this token again.
     pub fn record(&self, made: Wall, expires: Wall) -> Record {
-        Record { hash: self.hash(), made: made.0, expires: expires.0 }
+        Record { hash: self.hash(), made: made.0, expires: expires.0, round: 0 }
     }
 
     /// Whether `record` is of this token; takes as long whether it is or not.
@@ -84,10 +104,30 @@ impl Record {
         Self { expires: expires.0, ..self.clone() }
     }
 
+    /// The same token, of that round of its account's.
+    pub fn of_round(&self, round: u64) -> Self {
+        Self { round, ..self.clone() }
+    }
+
+    /// Which round of its account's tokens it belongs to.
+    pub fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// Whether the token was made void before its time.
+    pub fn is_void(&self) -> bool {
+        self.expires == 0
+    }
+
     /// Whether the token has ended.
     pub fn is_over(&self, now: Wall) -> bool {
         self.expires <= now.0
     }
+}
+
+/// What the tokens of `user` begin with.
+fn form(user: &UserName) -> &'static str {
+    if user.is_guest() { GUEST } else { ACCOUNT }
 }
 
 #[cfg(test)]
@@ -100,9 +140,13 @@ mod tests {
 
     #[test]
     fn a_token_is_taken_apart_as_it_was_put_together() {
-        let made = Token::new(guest(), [0xab; 32]);
-        let read = Token::parse(&made.reveal()).unwrap();
-        assert_eq!((read.user, read.secret), (made.user, made.secret));
+        for (user, form) in [(guest(), "g1."), (UserName::parse("ann.b-c").unwrap(), "a1.")] {
+            let made = Token::new(user, [0xab; 32]);
+            assert!(made.reveal().starts_with(form));
+            let read = Token::parse(&made.reveal()).unwrap();
+            assert_eq!((read.label(), read.label().len()), (made.label(), 16));
+            assert_eq!((read.user, read.secret), (made.user, made.secret));
+        }
     }
 
     #[test]
@@ -114,6 +158,8 @@ mod tests {
             String::new(),
             "g1.".into(),
             good.replace("g1", "g2"),
+            good.replace("g1", "a1"),
+            "é".into(),
             good[..good.len() - 1].into(),
             format!("{good}0"),
             good.to_uppercase(),
@@ -132,7 +178,8 @@ mod tests {
         assert!(token.is_of(&record) && !other.is_of(&record));
         let bytes = record.bytes();
         assert!(!String::from_utf8_lossy(&bytes).contains(&token.secret));
-        assert_eq!(Record::read(&bytes), Some(record));
+        assert_eq!(Record::read(&bytes), Some(record.clone()));
+        assert_eq!((record.round(), Record::read(&record.of_round(3).bytes()).unwrap().round()), (0, 3));
         assert_eq!(Record::read(b"{}"), None);
     }
 }

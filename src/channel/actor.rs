@@ -8,28 +8,22 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context as Ctx, Handler, WrapFuture};
-use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use super::directory::{Context, Directory};
+use super::disk;
 use super::messages::{ChannelIn, ToHub};
 use super::state::State;
-use super::step::{Effect, Input, Loaded, Settings, Time};
+use super::step::{Effect, Input, Settings, Time};
+use crate::auth::is_known;
 use crate::clock;
-use crate::model::{ChannelName, Key, Moment, Seq, UserName, Wall};
-use crate::planted::{Bug, planted};
-use crate::protocol::Posted;
-use crate::store::{AppendError, ChannelLog, Head, Membership, Meta, ReadError, members_prefix};
+use crate::model::{ChannelName, Moment};
 use crate::supervise::{Budget, Envelope, Keeper, Post};
 
 /// How long an actor waits for more commands to a channel that is not there.
 const ABSENT: Duration = Duration::from_millis(500);
 /// How many messages it handles before other channels on its thread have their turn.
 const STREAK: usize = 16;
-/// How many of the newest messages are read at once.
-const NEWEST_PAGE: usize = 64;
-/// How many memberships are read at once.
-const MEMBERS_PAGE: usize = 1000;
 
 /// One active channel.
 pub(super) struct ChannelActor {
@@ -64,10 +58,10 @@ impl ChannelActor {
         let address = Self::start_in_arbiter(arbiter, move |ctx| {
             let own = Post::new(ctx.address().recipient(), Arc::clone(&probe));
             let settings = Settings::of(&context.config);
-            let (lives, called) = (Rc::new(Cell::new(0)), name.clone());
+            let (lives, called, hidden) = (Rc::new(Cell::new(0)), name.clone(), context.hidden.clone());
             let factory = move || {
                 lives.set(lives.get() + 1);
-                State::new(called.clone(), lives.get(), settings)
+                State::new(called.clone(), lives.get(), settings).hiding(hidden.clone())
             };
             let keeper = Keeper::new(name.to_string(), probe, Budget::default(), factory);
             let generation = context.log.generation();
@@ -93,12 +87,21 @@ impl ChannelActor {
         for effect in effects {
             match effect {
                 Effect::Load(after) => {
-                    let load = load(self.name.clone(), Arc::clone(&self.context), after);
+                    let load = disk::load(self.name.clone(), Arc::clone(&self.context), after);
                     self.later(life, async move { Input::Loaded(load.await) });
                 }
-                Effect::Create => {
-                    let tell = self.teller(life);
-                    self.context.log.create(&self.name, Box::new(move |result| tell(Input::Created(result))));
+                Effect::Make(making) => {
+                    let make = disk::make(self.name.clone(), Arc::clone(&self.context), *making);
+                    self.later(life, async move { Input::Made(make.await) });
+                }
+                Effect::Clear => {
+                    let (name, context) = (self.name.clone(), Arc::clone(&self.context));
+                    self.later(life, async move { Input::Loaded(disk::clear(&name, &context).await.map(|()| None)) });
+                }
+                Effect::Known(job, user) => {
+                    let meta = Arc::clone(&self.context.meta);
+                    let known = self.context.reads.run(move || is_known(&*meta, &user));
+                    self.later(life, async move { Input::Known(job, known.await) });
                 }
                 Effect::Append(after, batch) => {
                     let tell = self.teller(life);
@@ -107,7 +110,7 @@ impl ChannelActor {
                 }
                 Effect::Find { job, user, key, from, to } => {
                     let (log, name) = (Arc::clone(&self.context.log), self.name.clone());
-                    let search = self.context.reads.run(move || find(&*log, &name, &user, &key, from, to));
+                    let search = self.context.reads.run(move || disk::find(&*log, &name, &user, &key, from, to));
                     self.later(life, async move { Input::Found(job, search.await) });
                 }
                 Effect::Note(job, ops) => {
@@ -230,83 +233,4 @@ fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
         ChannelIn::Gone(conn) => state.gone(conn),
         ChannelIn::HubReset(hub) => state.hub_reset(hub),
     }
-}
-
-/// Reads a channel; with `after`, after everything that was ever appended to it: the writer answers in order, so an append that an
-/// earlier life left in flight is done before.
-async fn load(name: ChannelName, context: Arc<Context>, after: bool) -> Result<Option<Loaded>, ReadError> {
-    let read_head = || {
-        let (log, name) = (Arc::clone(&context.log), name.clone());
-        context.reads.run(move || log.head(&name))
-    };
-    let mut head = read_head().await?;
-    if head.is_some() && after {
-        let (tell, told) = oneshot::channel();
-        context.log.create(&name, Box::new(move |result| drop(tell.send(result))));
-        head = match told.await {
-            Ok(Ok(head)) => Some(head),
-            Ok(Err(AppendError::Full)) => read_head().await?,
-            Ok(Err(error)) => return Err(ReadError::Unavailable(error.to_string())),
-            Err(_) => return Err(ReadError::Unavailable("the writer gave no answer".into())),
-        };
-    }
-    let Some(head) = head else { return Ok(None) };
-    let (log, meta, settings) = (Arc::clone(&context.log), Arc::clone(&context.meta), Settings::of(&context.config));
-    context.reads.run(move || read_channel(&*log, &*meta, &name, head, settings).map(Some)).await
-}
-
-fn read_channel(
-    log: &dyn ChannelLog,
-    meta: &dyn Meta,
-    name: &ChannelName,
-    head: Head,
-    settings: Settings,
-) -> Result<Loaded, ReadError> {
-    let newest = settings.window.max(settings.dedup_window) as u64;
-    let mut next = (head.seq + 1).saturating_sub(newest).max(head.first);
-    let mut loaded = Loaded::empty(Head { seq: next - 1, ..head.clone() }, settings);
-    while next <= head.seq {
-        let part = log.range(name, next, head.seq, NEWEST_PAGE, usize::MAX)?;
-        let Some(last) = part.last() else { break };
-        next = last.seq + 1;
-        part.iter()
-            .filter(|_| !planted(Bug::KeysForgotten))
-            .for_each(|message| loaded.note(Arc::new(Posted::new(name, message))));
-    }
-    loaded.head = head;
-    loaded.members = members(meta, name)?;
-    Ok(loaded)
-}
-
-fn members(meta: &dyn Meta, name: &ChannelName) -> Result<Vec<(UserName, Seq)>, ReadError> {
-    let prefix = members_prefix(name.as_str());
-    let (mut members, mut after) = (Vec::new(), None::<String>);
-    loop {
-        let page = meta.list(&prefix, after.as_deref(), MEMBERS_PAGE)?;
-        for (key, record) in &page {
-            let user = UserName::parse(&key[prefix.len()..]);
-            let membership = Membership::parse(&record.value);
-            match (user, membership) {
-                (Ok(user), Some(membership)) => members.push((user, membership.read)),
-                _ => log::warn!("channel {name}: a membership record cannot be read and is passed over"),
-            }
-        }
-        if page.len() < MEMBERS_PAGE {
-            return Ok(members);
-        }
-        after = page.last().map(|(key, _)| key.clone());
-    }
-}
-
-fn find(
-    log: &dyn ChannelLog,
-    name: &ChannelName,
-    user: &UserName,
-    key: &Key,
-    from: Seq,
-    to: Seq,
-) -> Result<Option<(Seq, Wall)>, ReadError> {
-    let Some(seq) = log.find(name, user, key, from, to)? else { return Ok(None) };
-    let found = log.range(name, seq, seq, 1, usize::MAX)?;
-    Ok(found.first().map(|message| (message.seq, message.at)))
 }

@@ -32,11 +32,12 @@ impl Channel {
             conn: crate::model::Conn { boot: 0, count: 0 },
             ticket: 0,
             user: UserName::nobody(),
+            standing: crate::model::Standing::Guest,
         };
         // The first command has it ask for its log.
         state.command(time, origin, Action::Look);
         let mut channel = Self { state, acks: Vec::new() };
-        let loaded = channel.state.input(time, Input::Loaded(Ok(Some(Loaded::empty(head, settings)))));
+        let loaded = channel.state.input(time, Input::Loaded(Ok(Some(Box::new(Loaded::empty(head, settings))))));
         channel.effects(loaded);
         channel.acked(time.wall);
         channel

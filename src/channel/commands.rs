@@ -5,12 +5,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::lanes::Gait;
+use super::making::no_guests;
 use super::messages::{Action, Answer, Aside, Closed, Item, Joined, Origin};
 use super::resume::Replay;
+use super::rights::{Deed, No};
 use super::state::{Phase, State};
 use super::step::{Effect, Job};
-use crate::model::{ChannelName, Conn, Seq, UserName};
-use crate::protocol::{ErrorCode, Problem, Start, event};
+use super::tending::denied;
+use crate::model::{ChannelName, Conn, Role, Seq, Standing, UserName};
+use crate::protocol::{ErrorCode, Problem, Start, Tending, event};
 use crate::store::{Membership, WriteError};
 
 impl State {
@@ -25,25 +28,13 @@ impl State {
             return self.nobody_there(origin, action);
         }
         let gait = match action {
-            Action::Join { .. } | Action::Leave { .. } => Gait::Alone,
+            Action::Tend(Tending::Members { .. }) => Gait::Together,
+            Action::Join { .. } | Action::Leave { .. } | Action::Tend(_) => Gait::Alone,
             _ => Gait::Together,
         };
         let conn = origin.conn;
         if let Some((origin, action)) = self.lanes.enter(&conn, origin.ticket, gait, (origin, action)) {
             self.run(origin, action);
-        }
-    }
-
-    /// A command to a channel that is not there.
-    fn nobody_there(&mut self, origin: Origin, action: Action) {
-        match action {
-            _ if self.name.is_direct() => self.refuse(origin, Problem::not_found()),
-            Action::Join { .. } if self.settings.create_on_join => {
-                self.create(origin, action);
-            }
-            Action::Leave { .. } | Action::Typing => self.refuse(origin, not_joined()),
-            Action::Unwatch => self.answer(origin, |o| Item::Answer(o, Answer::Ok)),
-            _ => self.refuse(origin, Problem::not_found()),
         }
     }
 
@@ -53,6 +44,11 @@ impl State {
             // It was deleted while the command waited in its lane.
             return self.settle(origin, |o| Item::Refused(o, Problem::not_found()));
         }
+        if let Some(answer) = self.not_theirs(&origin, &action) {
+            return self.settle(origin, |o| {
+                answer.map_or_else(|p| Item::Refused(o.clone(), p), |a| Item::Answer(o.clone(), a))
+            });
+        }
         match action {
             Action::Join { start, member } => self.join(origin, start, member),
             Action::Leave { only_session } => self.leave(origin, only_session),
@@ -60,8 +56,9 @@ impl State {
             Action::Typing => self.typing(origin),
             Action::Read(seq) => self.read(origin, seq),
             Action::Who { after, limit } => {
-                let (users, more) = self.roster.who(after.as_ref(), limit);
-                let count = self.roster.online();
+                let names = |name: &UserName| *name == origin.user || !self.hidden.contains(name);
+                let (users, more) = self.roster.who(after.as_ref(), limit, names);
+                let count = if self.hidden.is_empty() { self.online() } else { self.roster.named(names) };
                 self.settle(origin, |o| Item::Answer(o, Answer::Who { users, count, more }));
             }
             Action::Look => {
@@ -74,13 +71,42 @@ impl State {
                 self.roster.watch(&origin, false);
                 self.settle(origin, |o| Item::Answer(o, Answer::Ok));
             }
+            Action::Tend(tending) => self.tend(origin, tending),
+        }
+    }
+
+    /// What a user hears whose right it is not to do this, if so. To whom the channel is not to be seen, it answers as one
+    /// that is not there.
+    fn not_theirs(&self, origin: &Origin, action: &Action) -> Option<Result<Answer, Problem>> {
+        let create = matches!(action, Action::Tend(Tending::Create { .. }));
+        if create && self.rights.parties().is_none() && origin.standing != Standing::Barred {
+            let there = || Problem::new(ErrorCode::Conflict, "the channel is there");
+            return Some(Err(if origin.standing == Standing::Guest { no_guests() } else { there() }));
+        }
+        match self.may(origin, deed(action)) {
+            Ok(()) => None,
+            Err(No::Hidden) => Some(unseen(action)),
+            Err(no) => Some(Err(denied(no))),
         }
     }
 
     /// Work goes on after its records were written.
     pub(super) fn noted(&mut self, job: Job, result: Result<(), WriteError>) {
+        let job = match job {
+            Job::Delete { origin } => return self.deleted(origin, result),
+            job => job,
+        };
         let failed = result.err().map(|error| Problem::unavailable(error.to_string()));
         match (job, failed) {
+            (Job::Join { origin, .. }, None) if self.may(&origin, Deed::Join { member: true }).is_err() => {
+                // Put out meanwhile: what was written last is that the user does not belong.
+                let ops = Membership::end(self.name.as_str(), origin.user.as_str()).to_vec();
+                let tidy = self.job(Job::Tidy);
+                self.effects.push(Effect::Note(tidy, ops));
+                let no = self.not_theirs(&origin, &Action::Join { start: Start::Stood, member: true });
+                let problem = no.and_then(Result::err).unwrap_or_else(Problem::not_found);
+                self.settle(origin, |o| Item::Refused(o, problem));
+            }
             (Job::Join { origin, start }, None) => {
                 // Another session of the user may have been as fast.
                 if !self.roster.is_member(&origin.user) {
@@ -90,7 +116,12 @@ impl State {
                 self.subscribe(origin, start);
             }
             (Job::Leave { origin, .. }, None) => self.part(origin, true),
+            (Job::Read { origin, .. }, None) if !self.roster.is_member(&origin.user) => {
+                self.settle(origin, |o| Item::Refused(o, not_joined()));
+            }
             (Job::Read { origin, seq, .. }, None) => self.tell_read(origin, seq),
+            (Job::Readmit { origin, draft, users }, failed) => self.readmitted(origin, draft, users, failed),
+            (Job::Edit { origin, edit }, failed) => self.changed(origin, *edit, failed),
             (Job::Leave { origin, read }, Some(problem)) => {
                 self.roster.admit(origin.user.clone(), read);
                 self.settle(origin, |o| Item::Refused(o, problem));
@@ -99,11 +130,20 @@ impl State {
                 self.roster.unread(&origin.user, seq, before);
                 self.settle(origin, |o| Item::Refused(o, problem));
             }
-            (Job::Join { origin, .. } | Job::Publish { origin, .. }, Some(problem)) => {
+            (
+                Job::Join { origin, .. }
+                | Job::Publish { origin, .. }
+                | Job::Known { origin, .. }
+                | Job::Delete { origin },
+                Some(problem),
+            ) => {
                 self.settle(origin, |o| Item::Refused(o, problem));
             }
-            // A search is no write.
-            (Job::Publish { origin, draft, .. }, None) => self.publish(origin, draft),
+            // Neither is a write, and a deletion is looked at before.
+            (Job::Publish { origin, .. } | Job::Known { origin, .. } | Job::Delete { origin }, None) => {
+                self.settle(origin, |o| Item::Refused(o, Problem::unavailable("it was not looked for")));
+            }
+            (Job::Tidy, _) => {}
         }
     }
 
@@ -111,7 +151,7 @@ impl State {
         if !member || self.roster.is_member(&origin.user) {
             return self.subscribe(origin, start);
         }
-        let ops = Membership::begin(&self.name, origin.user.as_str());
+        let ops = Membership::begin(&self.name, origin.user.as_str(), 0).to_vec();
         let job = self.job(Job::Join { origin, start });
         self.effects.push(Effect::Note(job, ops));
     }
@@ -174,7 +214,8 @@ impl State {
         if !self.roster.is_subscribed(origin.conn) {
             return self.settle(origin, |o| Item::Refused(o, not_joined()));
         }
-        if self.roster.may_type(&origin.user, self.time.now) {
+        let muted = self.rights.mark(&origin.user).role == Role::Muted && origin.standing != Standing::Operator;
+        if !muted && self.roster.may_type(&origin.user, self.time.now) {
             let frame = event("typing", Typing { channel: &self.name, user: &origin.user });
             self.tell(frame, None, Some(origin.user.clone()));
         }
@@ -210,13 +251,18 @@ impl State {
         self.roster.read(&origin.user, seq);
         let frame = event("read", ReadEvent { channel: &self.name, user: &origin.user, seq });
         self.tell(frame.clone(), None, Some(origin.user.clone()));
-        self.effects.push(Effect::Aside(Arc::new(Aside::Read { user: origin.user.clone(), frame })));
+        self.effects.push(Effect::Aside(Arc::new(Aside::User {
+            user: origin.user.clone(),
+            channel: self.name.clone(),
+            frame,
+            not: Vec::new(),
+        })));
         self.settle(origin, |o| Item::Answer(o, Answer::Ok));
     }
 
     fn watch(&mut self, origin: Origin) {
         let most = self.settings.announce_max;
-        match self.roster.everyone(most) {
+        match self.roster.everyone(most, |name| !self.hidden.contains(name)) {
             Some(users) => {
                 self.roster.watch(&origin, true);
                 self.settle(origin, |o| Item::Answer(o, Answer::Users(users)));
@@ -230,7 +276,22 @@ impl State {
     }
 
     fn announce_member(&mut self, user: &UserName, change: &str) {
-        let frame = event("member", Change { channel: &self.name, user, how: change });
+        // Of a direct channel's two it is known that they belong there.
+        if self.rights.parties().is_none() {
+            self.announce(user, change, None, None, None);
+        }
+    }
+
+    /// Tells those who hear the channel what became of a user there.
+    pub(super) fn announce(
+        &mut self,
+        user: &UserName,
+        how: &str,
+        role: Option<Role>,
+        by: Option<&UserName>,
+        reason: Option<&str>,
+    ) {
+        let frame = event("member", Change { channel: &self.name, user, how, role, by, reason });
         self.tell(frame, None, None);
     }
 
@@ -244,6 +305,40 @@ impl State {
             let item = Item::Event { frame: frame.clone(), not, not_user: not_user.clone() };
             self.links.say(hub, item);
         }
+    }
+}
+
+/// What an action takes the right to do.
+pub(super) fn deed(action: &Action) -> Deed {
+    match action {
+        Action::Join { member, .. } => Deed::Join { member: *member },
+        Action::Publish(_) => Deed::Publish,
+        Action::Who { .. } | Action::Look | Action::Watch => Deed::Look,
+        Action::Leave { .. } | Action::Typing | Action::Read(_) | Action::Unwatch => Deed::Belong,
+        Action::Tend(tending) => deed_of(tending),
+    }
+}
+
+/// What a command about the channel as a place takes the right to do.
+pub(super) fn deed_of(tending: &Tending) -> Deed {
+    match tending {
+        Tending::Members { .. } => Deed::Look,
+        Tending::Invite { .. } => Deed::Invite,
+        Tending::Delete => Deed::Delete,
+        Tending::Create { .. }
+        | Tending::Kick { .. }
+        | Tending::Ban { .. }
+        | Tending::Unban { .. }
+        | Tending::Role { .. } => Deed::Order,
+    }
+}
+
+/// What is heard of a channel that is not there.
+pub(super) fn unseen(action: &Action) -> Result<Answer, Problem> {
+    match action {
+        Action::Leave { .. } | Action::Typing => Err(not_joined()),
+        Action::Unwatch => Ok(Answer::Ok),
+        _ => Err(Problem::not_found()),
     }
 }
 
@@ -270,6 +365,12 @@ struct Change<'a> {
     user: &'a UserName,
     #[serde(rename = "change")]
     how: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a UserName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 #[cfg(test)]

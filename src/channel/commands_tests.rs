@@ -4,14 +4,20 @@ use super::super::messages::{Batch, Draft};
 use super::super::state::tests::{SETTINGS, TIME};
 use super::super::step::{Input, Loaded};
 use super::*;
-use crate::model::{Epoch, HubId, Wall};
+use crate::model::{Epoch, HubId, Standing, Wall};
 use crate::protocol::Publish;
 use crate::store::{AppendError, Head};
 
 /// A session of a user of its own, on a hub of its own.
 fn origin(session: u32, ticket: u64) -> Origin {
     let user = UserName::parse(&format!("u{session}")).unwrap();
-    Origin { hub: HubId(session), conn: Conn { boot: 1, count: session.into() }, ticket, user }
+    Origin {
+        hub: HubId(session),
+        conn: Conn { boot: 1, count: session.into() },
+        ticket,
+        user,
+        standing: Standing::Guest,
+    }
 }
 
 fn head(epoch: &str, seq: Seq) -> Head {
@@ -19,7 +25,7 @@ fn head(epoch: &str, seq: Seq) -> Head {
 }
 
 fn loaded(epoch: &str, seq: Seq) -> Input {
-    Input::Loaded(Ok(Some(Loaded::empty(head(epoch, seq), SETTINGS))))
+    Input::Loaded(Ok(Some(Box::new(Loaded::empty(head(epoch, seq), SETTINGS)))))
 }
 
 /// A channel that is awake.

@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::model::maps::HashMap;
 use crate::model::{ChannelName, HubId};
 use crate::planted::{Bug, planted};
+use crate::presence::Hidden;
 use crate::store::{ChannelLog, Meta, Reads};
 use crate::supervise::{Faults, Post, Probes};
 
@@ -69,6 +70,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// What shows the actors' work.
     pub probes: Probes,
+    /// Who hides.
+    pub hidden: Hidden,
     /// Where a test may have an actor panic.
     pub faults: Faults,
 }

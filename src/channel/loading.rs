@@ -1,10 +1,10 @@
 //! How a channel learns where its log stands: at its first command, after a life that broke off, and when the log is not as
 //! expected. Pure.
 
-use super::messages::{Action, Closed, Item, Origin};
+use super::messages::{Closed, Item};
 use super::state::{Phase, State};
 use super::step::{Effect, Input, Loaded, Time};
-use crate::model::HubId;
+use crate::model::{HubId, Standing};
 use crate::protocol::Problem;
 
 /// How long a channel that began anew waits for the hubs' reports, in ms.
@@ -39,24 +39,30 @@ impl State {
     }
 
     pub(super) fn loaded(&mut self, loaded: Loaded) {
-        let Loaded { head, window, keys, members } = loaded;
+        let Loaded { head, window, keys, members, place, marks } = loaded;
         let before = self.seqs.head().epoch.clone();
         self.window = window;
         self.keys = keys;
         if before.0.is_empty() {
             // Later on, what is known here is newer than what was read.
             members.into_iter().for_each(|(user, read)| self.roster.admit(user, read));
+            self.rights.fill(place, marks);
         }
         if !before.0.is_empty() && before != head.epoch {
             self.close_all(Closed::Reset);
         }
         self.seqs.reset(head);
+        self.edits.doubted = false;
         self.phase = Phase::Ready;
         self.open();
     }
 
     pub(super) fn absent(&mut self) {
         self.phase = Phase::Absent;
+        if std::mem::take(&mut self.edits.doubted) {
+            self.close_all(Closed::Deleted);
+            self.forget();
+        }
         // Nobody deleted it: what made it was lost before it was on disk, which only an interval allows.
         self.close_all(Closed::Reset);
         self.open();
@@ -77,6 +83,9 @@ impl State {
         if !self.is_open() {
             return;
         }
+        if !std::mem::replace(&mut self.swept, true) {
+            self.sweep();
+        }
         self.nudge();
         while let Some((origin, action)) = self.held.pop_front() {
             if !self.is_open() {
@@ -85,13 +94,22 @@ impl State {
             }
             self.admit(origin, action);
         }
+        self.next_edit();
     }
 
-    /// Makes the log because someone joins it; the join waits.
-    pub fn create(&mut self, origin: Origin, action: Action) {
-        self.phase = Phase::Loading;
-        self.held.push_front((origin, action));
-        self.effects.push(Effect::Create);
+    /// An earlier life may have broken off before it told someone that they are put out.
+    fn sweep(&mut self) {
+        if self.rights.is_everyones() {
+            return;
+        }
+        for (conn, hub, user) in self.roster.seated() {
+            let bearing = self.rights.bearing(&user, Standing::Account, || self.roster.is_member(&user));
+            let why = if bearing.mark.banned { Closed::Banned } else { Closed::Reset };
+            if self.rights.parties().is_none() && (bearing.mark.banned || !bearing.sees(self.rights.place().private)) {
+                self.roster.unsubscribe(conn);
+                self.links.say(hub, Item::Closed(conn, why));
+            }
+        }
     }
 
     /// Reads everything anew because the log did not take an append as expected.

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::ack::Ack;
 use super::step::Input;
-use crate::model::{ChannelName, Conn, Epoch, HubId, Seq, UserName, Wall};
-use crate::protocol::{Frame, Posted, Problem, Publish, Start};
+use crate::model::{ChannelName, Conn, Epoch, HubId, Role, Seq, Standing, UserName, Wall};
+use crate::protocol::{Frame, Posted, Problem, Publish, Start, Tending};
 
 /// Whose command it is, and where its answer goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Origin {
     pub ticket: u64,
     /// The user.
     pub user: UserName,
+    /// In which standing the user speaks.
+    pub standing: Standing,
 }
 
 /// Room for bytes that are under way, shared by a whole server.
@@ -103,6 +105,8 @@ pub enum Action {
     Watch,
     /// Tell me no more.
     Unwatch,
+    /// Something about the channel as a place.
+    Tend(Tending),
 }
 
 /// What a channel is told.
@@ -205,6 +209,8 @@ pub enum Item {
     },
     /// A watcher has one more user to watch.
     Watch(Conn, UserName),
+    /// A watcher watches the channel no more.
+    Unwatch(Conn),
 }
 
 /// How a subscription begins.
@@ -251,6 +257,20 @@ pub enum Answer {
     },
     /// Who is here.
     Users(Vec<UserName>),
+    /// The channel was made.
+    Created {
+        /// The life of the log.
+        epoch: Epoch,
+        /// Whether it is for its members alone.
+        private: bool,
+    },
+    /// Who belongs to it.
+    Members {
+        /// Names, ascending, and what the channel has made of them.
+        users: Vec<(UserName, Role)>,
+        /// Whether more follow.
+        more: bool,
+    },
 }
 
 /// Why a session stops hearing a channel.
@@ -259,6 +279,12 @@ pub enum Answer {
 pub enum Closed {
     /// Its user left.
     Left,
+    /// Its user was put out.
+    Kicked,
+    /// Its user was shut out.
+    Banned,
+    /// The channel is no more.
+    Deleted,
     /// Its log began a new life.
     Reset,
 }
@@ -266,12 +292,16 @@ pub enum Closed {
 /// News for sessions that need not subscribe.
 #[derive(Clone, Debug)]
 pub enum Aside {
-    /// A user's read position moved.
-    Read {
-        /// Whose.
+    /// Something about a user, such as how far it has read.
+    User {
+        /// Whose sessions hear it.
         user: UserName,
+        /// Where.
+        channel: ChannelName,
         /// The event.
         frame: Frame,
+        /// All but these.
+        not: Vec<Conn>,
     },
     /// A channel has something new for its members.
     Activity {
@@ -285,5 +315,7 @@ pub enum Aside {
         from: UserName,
         /// Each member with the read position.
         members: Vec<(UserName, Seq)>,
+        /// Those of them who came to belong to it just now.
+        added: Vec<UserName>,
     },
 }

@@ -11,20 +11,25 @@ pub mod bench;
 mod commands;
 mod dedup;
 mod directory;
+mod disk;
 mod lanes;
 mod links;
 mod loading;
+mod making;
 mod messages;
 mod publish;
 mod resume;
+mod rights;
 mod roster;
 mod sequencer;
 mod state;
 mod step;
+mod tending;
 mod window;
 
 pub use ack::Ack;
 pub use directory::{Context, Directory, Hubs};
+pub use disk::{Seen, seen};
 pub use messages::{
     Action, Answer, Aside, Batch, ChannelIn, Closed, Draft, Item, Joined, Origin, Permit, Subscriber, ToHub, Volume,
 };

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::dedup::{Used, Verdict};
 use super::messages::{Aside, Draft, Item, Origin};
+use super::rights::Deed;
 use super::sequencer::Committed;
 use super::state::State;
 use super::step::{Effect, Input, Job, overloaded};
-use crate::model::Seq;
+use super::tending::denied;
+use crate::model::{Seq, UserName};
 use crate::protocol::{ErrorCode, Posted, Problem};
-use crate::store::{AppendError, Head, ReadError};
+use crate::store::{AppendError, Head, Membership, ReadError};
 
 /// How often members who do not subscribe hear of a channel's activity, at most (protocol, section 2).
 const ACTIVITY_EVERY: Duration = Duration::from_secs(1);
@@ -18,6 +20,45 @@ const ACTIVITY_EVERY: Duration = Duration::from_secs(1);
 impl State {
     /// Takes a publish whose turn it is.
     pub(super) fn publish(&mut self, origin: Origin, draft: Box<Draft>) {
+        let absent: Vec<UserName> = match self.rights.parties() {
+            Some((one, other)) => {
+                let absent = [one, other].into_iter().filter(|user| !self.roster.is_member(user));
+                absent.cloned().collect()
+            }
+            None => Vec::new(),
+        };
+        if absent.is_empty() {
+            let base = draft.publish.base;
+            return self.sequence(origin, draft, base);
+        }
+        // Whoever left a direct channel is back when something is said there.
+        let read = self.seqs.head().seq;
+        let ops = absent.iter().flat_map(|user| Membership::begin(&self.name, user.as_str(), read)).collect();
+        self.lanes.slow(&origin.conn);
+        let job = self.job(Job::Readmit { origin, draft, users: absent });
+        self.effects.push(Effect::Note(job, ops));
+    }
+
+    /// Those who had left a direct channel belong to it again, or it could not be written.
+    pub(super) fn readmitted(
+        &mut self,
+        origin: Origin,
+        draft: Box<Draft>,
+        users: Vec<UserName>,
+        failed: Option<Problem>,
+    ) {
+        self.lanes.quicken(&origin.conn);
+        self.freed(origin.conn);
+        let problem =
+            failed.or_else(|| (!self.is_open()).then(|| Problem::unavailable("the channel is being loaded anew")));
+        if let Some(problem) = problem {
+            return self.settle(origin, |o| Item::Refused(o, problem));
+        }
+        let read = self.seqs.head().seq;
+        for user in users {
+            self.roster.admit(user.clone(), read);
+            self.added.push(user);
+        }
         let base = draft.publish.base;
         self.sequence(origin, draft, base);
     }
@@ -57,6 +98,11 @@ impl State {
             Ok(Some(used)) => self.again(origin, used),
             _ if !self.is_open() => {
                 let problem = Problem::unavailable("the channel is being loaded anew; ask again with the same key");
+                self.settle(origin, |o| Item::Refused(o, problem));
+            }
+            // The user may have been silenced meanwhile.
+            Ok(None) if self.may(&origin, Deed::Publish).is_err() => {
+                let problem = self.may(&origin, Deed::Publish).err().map_or_else(Problem::not_found, denied);
                 self.settle(origin, |o| Item::Refused(o, problem));
             }
             // What was stored meanwhile has still to be looked at.
@@ -99,6 +145,7 @@ impl State {
             }
             Err(AppendError::Conflict(_) | AppendError::NoChannel | AppendError::Unknown) => self.reload(),
         }
+        self.next_edit();
     }
 
     fn announce_messages(&mut self, done: Vec<Committed>) {
@@ -122,6 +169,9 @@ impl State {
 
     /// Members who do not subscribe hear that something was said: at most once a second.
     fn activity(&mut self) {
+        if self.rights.parties().is_some() {
+            return self.tell_activity();
+        }
         if self.activity_waits || self.roster.members().is_empty() {
             return;
         }
@@ -154,6 +204,7 @@ impl State {
             head: head.seq,
             from,
             members: members.iter().map(|(user, read)| (user.clone(), *read)).collect(),
+            added: std::mem::take(&mut self.added),
         };
         self.told_activity = Some(self.time.now);
         self.effects.push(Effect::Aside(Arc::new(aside)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::messages::{Origin, Subscriber};
 use crate::model::maps::HashMap;
-use crate::model::{Conn, HubId, Moment, Seq, UserName};
+use crate::model::{Conn, HubId, Moment, Seq, Standing, UserName};
 use crate::planted::{Bug, planted};
 
 /// At most one `typing` in this time is passed on (protocol, section 2).
@@ -106,6 +106,15 @@ impl Roster {
         self.vacate(origin.conn);
     }
 
+    /// Ends a session's watch.
+    pub fn unwatch(&mut self, conn: Conn) {
+        if let Some(seat) = self.seats.get_mut(&conn) {
+            seat.watching = false;
+        }
+        self.watchers.remove(&conn);
+        self.vacate(conn);
+    }
+
     /// A session is gone altogether.
     pub fn gone(&mut self, conn: Conn) {
         self.unsubscribe(conn);
@@ -121,7 +130,8 @@ impl Roster {
 
     /// Takes up what a hub reports.
     pub fn attach(&mut self, hub: HubId, subscriber: Subscriber) {
-        let origin = Origin { hub, conn: subscriber.conn, ticket: 0, user: subscriber.user };
+        // No seat keeps a standing: each command brings its own.
+        let origin = Origin { hub, conn: subscriber.conn, ticket: 0, user: subscriber.user, standing: Standing::Guest };
         if subscriber.subscribed {
             self.subscribe(&origin);
         }
@@ -146,6 +156,23 @@ impl Roster {
         theirs.map(|(conn, seat)| (*conn, seat.hub)).collect()
     }
 
+    /// A user's sessions that watch who comes, with their hubs.
+    pub fn watchers_of(&self, user: &UserName) -> Vec<(Conn, HubId)> {
+        let theirs = self.seats.iter().filter(|(_, seat)| seat.watching && seat.user == *user);
+        theirs.map(|(conn, seat)| (*conn, seat.hub)).collect()
+    }
+
+    /// Every session that hears the channel, with its hub and its user.
+    pub fn seated(&self) -> Vec<(Conn, HubId, UserName)> {
+        let all = self.seats.iter().filter(|(_, seat)| seat.subscribed);
+        all.map(|(conn, seat)| (*conn, seat.hub, seat.user.clone())).collect()
+    }
+
+    /// Whether a user hears the channel.
+    pub fn is_here(&self, user: &UserName) -> bool {
+        self.online.contains_key(user)
+    }
+
     /// Every session that hears the channel, with its hub.
     pub fn subscribed(&self) -> Vec<(Conn, HubId)> {
         let all = self.seats.iter().filter(|(_, seat)| seat.subscribed);
@@ -157,22 +184,33 @@ impl Roster {
         self.online.len()
     }
 
-    /// Users who hear the channel, after a name, and whether more follow.
-    pub fn who(&self, after: Option<&UserName>, limit: usize) -> (Vec<UserName>, bool) {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let from = after.map_or(Unbounded, Excluded);
-        let mut names = self.online.range::<UserName, _>((from, Unbounded)).map(|(name, _)| name.clone());
-        let page = names.by_ref().take(limit).collect();
-        (page, names.next().is_some())
+    /// Users who hear the channel and may be named, after a name, and whether more follow.
+    pub fn who(
+        &self,
+        after: Option<&UserName>,
+        limit: usize,
+        may_be_named: impl Fn(&UserName) -> bool,
+    ) -> (Vec<UserName>, bool) {
+        page(&self.online, after, limit, may_be_named)
     }
 
-    /// Members and others who are here, or `None` if those are more than `most`.
-    pub fn everyone(&self, most: usize) -> Option<Vec<UserName>> {
+    /// Members after a name, and whether more follow.
+    pub fn members_after(&self, after: Option<&UserName>, limit: usize) -> (Vec<UserName>, bool) {
+        page(&self.members, after, limit, |_| true)
+    }
+
+    /// How many users hear the channel and may be named.
+    pub fn named(&self, may_be_named: impl Fn(&UserName) -> bool) -> usize {
+        self.online.keys().filter(|name| may_be_named(name)).count()
+    }
+
+    /// Members, and others who are here and may be named, or `None` if those are more than `most`.
+    pub fn everyone(&self, most: usize, may_be_named: impl Fn(&UserName) -> bool) -> Option<Vec<UserName>> {
         if self.online.len().max(self.members.len()) > most {
             return None;
         }
-        let mut names: Vec<UserName> = self.online.keys().cloned().collect();
-        names.extend(self.members.keys().filter(|name| !self.online.contains_key(*name)).cloned());
+        let here = self.online.keys().filter(|name| may_be_named(name) && !self.is_member(name));
+        let mut names: Vec<UserName> = here.chain(self.members.keys()).cloned().collect();
         names.sort();
         (names.len() <= most).then_some(names)
     }
@@ -223,6 +261,26 @@ impl Roster {
     pub fn members(&self) -> &BTreeMap<UserName, Seq> {
         &self.members
     }
+
+    /// Nobody belongs to it any more.
+    pub fn clear_members(&mut self) {
+        self.members.clear();
+    }
+}
+
+/// Names that follow `after`, and whether there are more.
+fn page<T>(
+    of: &BTreeMap<UserName, T>,
+    after: Option<&UserName>,
+    limit: usize,
+    may_be_named: impl Fn(&UserName) -> bool,
+) -> (Vec<UserName>, bool) {
+    use std::ops::Bound::{Excluded, Unbounded};
+    let from = after.map_or(Unbounded, Excluded);
+    let all = of.range::<UserName, _>((from, Unbounded)).map(|(name, _)| name);
+    let mut names = all.filter(|name| may_be_named(name)).cloned();
+    let page = names.by_ref().take(limit).collect();
+    (page, names.next().is_some())
 }
 
 #[cfg(test)]
@@ -231,7 +289,7 @@ mod tests {
 
     fn origin(user: &str, count: u64, hub: u32) -> Origin {
         let user = UserName::parse(user).unwrap();
-        Origin { hub: HubId(hub), conn: Conn { boot: 1, count }, ticket: 0, user }
+        Origin { hub: HubId(hub), conn: Conn { boot: 1, count }, ticket: 0, user, standing: Standing::Guest }
     }
 
     #[test]
@@ -252,10 +310,15 @@ mod tests {
         for (n, name) in ["c", "a", "b"].iter().enumerate() {
             roster.subscribe(&origin(name, n as u64, 0));
         }
-        let (page, more) = roster.who(None, 2);
+        let (page, more) = roster.who(None, 2, |_| true);
         assert_eq!((page.iter().map(UserName::as_str).collect::<Vec<_>>(), more), (vec!["a", "b"], true));
-        let (page, more) = roster.who(page.last(), 2);
+        let (page, more) = roster.who(page.last(), 2, |_| true);
         assert_eq!((page.len(), more), (1, false));
+        let (page, more) = roster.who(None, 1, |name| name.as_str() != "a");
+        assert_eq!((page.len(), page[0].as_str(), more), (1, "b", true));
+        let (page, more) = roster.who(page.last(), 2, |name| name.as_str() != "c");
+        assert_eq!((page, more), (vec![], false));
+        assert_eq!(roster.named(|name| name.as_str() != "a"), 2);
     }
 
     #[test]

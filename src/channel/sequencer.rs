@@ -138,6 +138,19 @@ impl Sequencer {
         landed
     }
 
+    /// A user's publishes that wait will not be taken: whom to tell.
+    pub fn withdraw(&mut self, user: &UserName) -> Vec<Origin> {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let (theirs, others): (VecDeque<_>, _) = waiting.partition(|one| one.origin.user == *user);
+        self.waiting = others;
+        for waiting in &theirs {
+            if let Some(key) = &waiting.draft.publish.key {
+                self.keys.remove(&(user.clone(), key.clone()));
+            }
+        }
+        theirs.into_iter().flat_map(Waiting::into_origins).collect()
+    }
+
     /// The append in flight was not taken: whom to tell.
     pub fn refused(&mut self) -> Vec<Origin> {
         self.land().into_iter().flat_map(|(_, waiting)| waiting.into_origins()).collect()
@@ -162,7 +175,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{ChannelName, Conn, Epoch, HubId};
+    use crate::model::{ChannelName, Conn, Epoch, HubId, Standing};
     use crate::protocol::Publish;
 
     fn head(seq: Seq, at: i64) -> Head {
@@ -171,7 +184,7 @@ mod tests {
 
     fn origin(ticket: u64) -> Origin {
         let user = UserName::parse("ann").unwrap();
-        Origin { hub: HubId(0), conn: Conn { boot: 1, count: 1 }, ticket, user }
+        Origin { hub: HubId(0), conn: Conn { boot: 1, count: 1 }, ticket, user, standing: Standing::Guest }
     }
 
     fn draft(key: Option<&str>) -> Draft {

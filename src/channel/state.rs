@@ -11,12 +11,15 @@ use super::lanes::Lanes;
 use super::links::Links;
 use super::messages::{Action, Batch, Closed, Item, Origin};
 use super::resume::Kept;
+use super::rights::Rights;
 use super::roster::Roster;
 use super::sequencer::Sequencer;
-use super::step::{Effect, Input, Job, Loaded, Settings, Time, overloaded};
+use super::step::{Effect, Input, Job, Settings, Time, overloaded};
+use super::tending::Edits;
 use super::window::Window;
 use crate::model::maps::{HashMap, HashSet};
-use crate::model::{ChannelName, Conn, Epoch, HubId, Moment, Wall};
+use crate::model::{ChannelName, Conn, Epoch, HubId, Moment, UserName, Wall};
+use crate::presence::Hidden;
 use crate::protocol::Problem;
 use crate::store::Head;
 
@@ -43,6 +46,8 @@ pub(super) struct State {
     pub name: ChannelName,
     pub life: u64,
     pub settings: Settings,
+    /// Who is not named to others.
+    pub hidden: Hidden,
     pub time: Time,
     pub phase: Phase,
     /// Hubs that have yet to say who subscribes.
@@ -60,6 +65,16 @@ pub(super) struct State {
     last_job: u64,
     pub told_activity: Option<Moment>,
     pub activity_waits: bool,
+    /// What is special about the channel, and whom it has made what.
+    pub rights: Rights,
+    /// Changes of that which wait their turn.
+    pub edits: Edits,
+    /// The command for which the channel is being made.
+    pub making: Option<(Origin, Action)>,
+    /// Those who came to belong to it, and have not been told.
+    pub added: Vec<UserName>,
+    /// Whether those who were reported to hear it were looked at.
+    pub swept: bool,
     /// How many hear the channel, where they are many, and whether the hubs will be told.
     crowd: Option<usize>,
     crowd_waits: bool,
@@ -69,16 +84,17 @@ pub(super) struct State {
 impl State {
     /// A channel that has read nothing yet, in its `life`th life.
     pub fn new(name: ChannelName, life: u64, settings: Settings) -> Self {
-        let blank = Head { epoch: Epoch("".into()), seq: 0, first: 1, at: Wall(0), hash: [0; 16], token: 0 };
         Self {
+            rights: Rights::of(&name),
             name,
             life,
             settings,
+            hidden: Hidden::default(),
             time: Time { now: Moment(0), wall: Wall(0) },
             phase: Phase::New,
             awaited: HashSet::default(),
             held: VecDeque::new(),
-            seqs: Sequencer::new(blank),
+            seqs: Sequencer::new(blank()),
             window: Window::new(settings.window),
             keys: Keys::new(settings.dedup_window, 1),
             roster: Roster::default(),
@@ -89,10 +105,20 @@ impl State {
             last_job: 0,
             told_activity: None,
             activity_waits: false,
+            edits: Edits::default(),
+            making: None,
+            added: Vec::new(),
+            swept: life <= 1,
             crowd: None,
             crowd_waits: false,
             effects: Vec::new(),
         }
+    }
+
+    /// The same, where these users hide.
+    pub fn hiding(mut self, hidden: Hidden) -> Self {
+        self.hidden = hidden;
+        self
     }
 
     /// Carries out a session's command.
@@ -107,17 +133,21 @@ impl State {
         self.time = time;
         match input {
             // One load is under way at a time; nothing else may put what was read before in the place of what is known.
-            Input::Loaded(_) | Input::Created(_) if self.phase != Phase::Loading => {}
-            Input::Loaded(Ok(Some(loaded))) => self.loaded(loaded),
+            Input::Loaded(_) | Input::Made(_) if self.phase != Phase::Loading => {}
+            Input::Loaded(Ok(Some(loaded))) => self.loaded(*loaded),
             Input::Loaded(Ok(None)) => self.absent(),
             Input::Loaded(Err(error)) => self.not_loaded(&error.to_string()),
-            Input::Created(Ok(head)) => self.loaded(Loaded::empty(head, self.settings)),
-            Input::Created(Err(error)) => self.not_loaded(&error.to_string()),
+            Input::Made(result) => self.made(result),
             Input::Appended(result) => self.appended(result),
             Input::Found(job, result) => {
                 if let Some(Job::Publish { origin, draft, to }) = self.jobs.remove(&job) {
                     let used = result.map(|found| found.map(|(seq, at)| Used { seq, at }));
                     self.found(origin, draft, to, used);
+                }
+            }
+            Input::Known(job, known) => {
+                if let Some(Job::Known { origin, tending }) = self.jobs.remove(&job) {
+                    self.known(origin, tending, known);
                 }
             }
             Input::Noted(job, result) => {
@@ -184,6 +214,7 @@ impl State {
             && self.lanes.is_empty()
             && self.held.is_empty()
             && self.jobs.is_empty()
+            && self.edits.is_empty()
             && self.seqs.is_idle()
             && !self.activity_waits
             && !self.crowd_waits
@@ -210,6 +241,16 @@ impl State {
         self.last_job += 1;
         self.jobs.insert(self.last_job, job);
         self.last_job
+    }
+
+    /// Knows nothing any more but who hears and watches: the log is gone.
+    pub(super) fn forget(&mut self) {
+        self.seqs.reset(blank());
+        self.window = Window::new(self.settings.window);
+        self.keys = Keys::new(self.settings.dedup_window, 1);
+        self.rights.clear();
+        self.roster.clear_members();
+        self.added.clear();
     }
 
     fn take(&mut self, origin: Origin, action: Action) {
@@ -301,12 +342,18 @@ impl State {
         let slack = self.links.lag() < self.settings.window.max(32);
         if self.phase == Phase::Ready
             && slack
+            && !self.edits.closing
             && let Some((after, batch)) = self.seqs.begin(self.time.wall)
         {
             self.effects.push(Effect::Append(after, batch));
         }
         std::mem::take(&mut self.effects)
     }
+}
+
+/// Where a log stands of which nothing is known.
+fn blank() -> Head {
+    Head { epoch: Epoch("".into()), seq: 0, first: 1, at: Wall(0), hash: [0; 16], token: 0 }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use super::super::ack::Ack;
 use super::super::messages::{Action, Draft, Joined, Subscriber};
-use super::super::step::Loaded;
+use super::super::step::{Loaded, NotMade};
 use super::*;
-use crate::model::{Key, Message, Seq, UserName};
+use crate::model::{Key, Message, Seq, Standing, UserName};
 use crate::protocol::{Posted, Publish, Start};
 use crate::store::{AppendError, MetaOp};
 
@@ -36,7 +36,7 @@ fn user(session: u64) -> UserName {
 /// Sessions 0 and 2 are one user's, 1 and 3 another's; each pair of neighbours shares a hub.
 fn origin(session: u64, ticket: u64) -> Origin {
     let hub = HubId(u32::try_from(session / 2).unwrap());
-    Origin { hub, conn: Conn { boot: 1, count: session }, ticket, user: user(session) }
+    Origin { hub, conn: Conn { boot: 1, count: session }, ticket, user: user(session), standing: Standing::Guest }
 }
 
 #[derive(Debug, Default)]
@@ -188,11 +188,11 @@ impl World {
         let input = match self.todo.remove(which % self.todo.len()) {
             Effect::Load(_) if luck == 0 => Input::Loaded(Err(crate::store::ReadError::Unavailable("no luck".into()))),
             Effect::Later(_, retry) => retry,
-            Effect::Load(_) => Input::Loaded(Ok(self.exists.then(|| self.loaded()))),
-            Effect::Create if luck == 0 => Input::Created(Err(AppendError::Full)),
-            Effect::Create => {
+            Effect::Load(_) => Input::Loaded(Ok(self.exists.then(|| Box::new(self.loaded())))),
+            Effect::Make(_) if luck == 0 => Input::Made(Err(NotMade::Failed("no luck".into()))),
+            Effect::Make(_) => {
                 self.exists = true;
-                Input::Created(Ok(self.head()))
+                Input::Made(Ok(self.head()))
             }
             Effect::Append(after, batch) => Input::Appended(self.append(&after, batch, luck)),
             Effect::Find { job, user, key, from, to } => {
@@ -257,7 +257,7 @@ impl World {
         for effect in std::mem::take(&mut self.todo) {
             match effect {
                 Effect::Append(after, batch) if written && after.seq == self.log.len() as Seq => self.log.extend(batch),
-                Effect::Create if written => self.exists = true,
+                Effect::Make(_) if written => self.exists = true,
                 _ => {}
             }
         }
@@ -383,7 +383,7 @@ fn a_reading_mark_is_not_acknowledged_on_the_strength_of_one_that_is_still_being
     let head = Head { epoch: Epoch("e".into()), seq: 9, first: 1, at: Wall(0), hash: [0; 16], token: 0 };
     state.command(TIME, origin(1, 1), Action::Look);
     let loaded = Loaded { members: vec![(user(1), 2)], ..Loaded::empty(head, SETTINGS) };
-    state.input(TIME, Input::Loaded(Ok(Some(loaded))));
+    state.input(TIME, Input::Loaded(Ok(Some(Box::new(loaded)))));
     let mut writes = |ticket, seq| {
         let effects = state.command(TIME, origin(1, ticket), Action::Read(seq));
         effects.iter().find_map(|effect| if let Effect::Note(job, _) = effect { Some(*job) } else { None })

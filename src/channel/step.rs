@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::dedup::Keys;
 use super::messages::{Aside, Batch, Draft, Origin};
+use super::tending::Edit;
 use super::window::Window;
 use crate::config::Config;
 use crate::model::{HubId, Key, Message, Moment, Seq, UserName, Wall};
-use crate::protocol::{ErrorCode, Posted, Problem, Start};
-use crate::store::{AppendError, Head, MetaOp, ReadError, WriteError};
+use crate::protocol::{ErrorCode, Posted, Problem, Start, Tending};
+use crate::store::{AppendError, Head, Mark, MetaOp, Place, ReadError, WriteError};
 
 /// What the configuration says of every channel.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +51,22 @@ pub struct Loaded {
     pub(super) window: Window,
     pub(super) keys: Keys,
     pub(super) members: Vec<(UserName, Seq)>,
+    pub(super) place: Place,
+    pub(super) marks: Vec<(UserName, Mark)>,
 }
 
 impl Loaded {
     /// A log of which nothing was read yet: its messages are noted from the one that follows `head.seq` on.
     pub(super) fn empty(head: Head, settings: Settings) -> Self {
         let keys = Keys::new(settings.dedup_window, head.seq + 1);
-        Self { window: Window::new(settings.window), keys, head, members: Vec::new() }
+        Self {
+            window: Window::new(settings.window),
+            keys,
+            head,
+            members: Vec::new(),
+            place: Place::default(),
+            marks: Vec::new(),
+        }
     }
 
     /// Takes note of the log's next message.
@@ -70,9 +80,11 @@ impl Loaded {
 #[derive(Debug)]
 pub enum Input {
     /// The log was read; `None` if there is none.
-    Loaded(Result<Option<Loaded>, ReadError>),
+    Loaded(Result<Option<Box<Loaded>>, ReadError>),
     /// The log was made.
-    Created(Result<Head, AppendError>),
+    Made(Result<Head, NotMade>),
+    /// Whether there is a user of this name.
+    Known(u64, Result<bool, ReadError>),
     /// The append in flight came to an end.
     Appended(Result<Head, AppendError>),
     /// A key was looked for; the message that carries it.
@@ -95,7 +107,11 @@ pub(super) enum Effect {
     /// Read the log; with `true`, after everything that was appended to it before.
     Load(bool),
     /// Make the log.
-    Create,
+    Make(Box<Making>),
+    /// Remove what is left of a deleted channel.
+    Clear,
+    /// Find out whether there is such a user.
+    Known(u64, UserName),
     Append(Head, Vec<Message>),
     Find {
         job: u64,
@@ -112,13 +128,82 @@ pub(super) enum Effect {
     Later(u64, Input),
 }
 
+/// How a channel is made.
+#[derive(Debug, Default)]
+pub(super) struct Making {
+    /// Only if there is this account.
+    pub account: Option<UserName>,
+    /// What is written first.
+    pub ops: Vec<MetaOp>,
+}
+
+/// Why a channel was not made.
+#[derive(Debug)]
+pub enum NotMade {
+    /// The account that it would be shared with is not there.
+    NoAccount,
+    /// The store said no.
+    Failed(String),
+}
+
 /// Work that goes on when a search or a write is done.
 #[derive(Debug)]
 pub(super) enum Job {
-    Publish { origin: Origin, draft: Box<Draft>, to: Seq },
-    Join { origin: Origin, start: Start },
-    Leave { origin: Origin, read: Seq },
-    Read { origin: Origin, seq: Seq, before: Seq },
+    Publish {
+        origin: Origin,
+        draft: Box<Draft>,
+        to: Seq,
+    },
+    Join {
+        origin: Origin,
+        start: Start,
+    },
+    Leave {
+        origin: Origin,
+        read: Seq,
+    },
+    Read {
+        origin: Origin,
+        seq: Seq,
+        before: Seq,
+    },
+    /// A publish in a direct channel that one of the two had left.
+    Readmit {
+        origin: Origin,
+        draft: Box<Draft>,
+        users: Vec<UserName>,
+    },
+    Edit {
+        origin: Origin,
+        edit: Box<Edit>,
+    },
+    Delete {
+        origin: Origin,
+    },
+    /// It has to be known whether there is a user.
+    Known {
+        origin: Origin,
+        tending: Tending,
+    },
+    /// Nobody waits for it.
+    Tidy,
+}
+
+impl Job {
+    /// Who waits for it.
+    pub fn into_origin(self) -> Option<Origin> {
+        match self {
+            Self::Publish { origin, .. }
+            | Self::Join { origin, .. }
+            | Self::Leave { origin, .. }
+            | Self::Read { origin, .. }
+            | Self::Readmit { origin, .. }
+            | Self::Edit { origin, .. }
+            | Self::Delete { origin }
+            | Self::Known { origin, .. } => Some(origin),
+            Self::Tidy => None,
+        }
+    }
 }
 
 /// Too many wait here already.

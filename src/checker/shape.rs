@@ -44,6 +44,8 @@ const STATES: Is = OneOf(&["online", "offline", "unknown"]);
 const REASONS: Is = OneOf(&["logout", "disconnected", "timeout", "kicked", "drained"]);
 const CLOSED: Is = OneOf(&["left", "kicked", "banned", "deleted", "reset"]);
 const CHANGES: Is = OneOf(&["joined", "left", "kicked", "banned", "role"]);
+const ROLES: Is = OneOf(&["owner", "moderator", "member", "muted"]);
+const NEWS: Is = OneOf(&["invited", "added", "removed"]);
 const NOTICES: Is = OneOf(&["draining", "token_expiring"]);
 
 /// A member that has to be there, or may be.
@@ -108,7 +110,7 @@ const CHANNEL: &[Member] = &[
     ("head", Count, true),
     ("read", Count, true),
     ("unread", Count, true),
-    ("role", Text, true),
+    ("role", ROLES, true),
 ];
 const ACTIVITY: &[Member] = &[
     ("channel", Text, true),
@@ -116,6 +118,7 @@ const ACTIVITY: &[Member] = &[
     ("head", Count, true),
     ("unread", Count, true),
     ("from", Text, true),
+    ("change", NEWS, false),
 ];
 const ERROR: &[Member] =
     &[("code", CODES, true), ("message", Text, true), ("retry_after_ms", Count, false), ("close", Count, false)];
@@ -136,9 +139,17 @@ fn members(frame: &Value) -> &'static [Member] {
         "presence" => PRESENCE,
         "who" => &[("channel", Text, true), ("users", List, true), ("count", Count, true), ("more", Flag, true)],
         "channels" => &[("channels", List, true), ("more", Flag, true)],
+        "created" => &[("channel", Text, true), ("epoch", Text, true)],
+        "members" => &[("members", List, true), ("more", Flag, true)],
         "pong" => &[("now", Time, true)],
         "activity" => ACTIVITY,
-        "member" => &[("channel", Text, true), ("user", Text, true), ("change", CHANGES, true)],
+        "member" => &[
+            ("channel", Text, true),
+            ("user", Text, true),
+            ("change", CHANGES, true),
+            ("role", ROLES, false),
+            ("by", Text, false),
+        ],
         "closed" => &[("channel", Text, true), ("reason", CLOSED, true)],
         "pulse" => &[("heads", Object, true), ("online", Object, false)],
         "typing" => &[("channel", Text, true), ("user", Text, true)],

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::user::UserCommand;
+
 /// The variable that names the file where no argument does.
 pub(super) const VARIABLE: &str = "PARLOR_CONFIG";
 /// The file that is taken, if it is there, where nothing names one.
@@ -16,7 +18,7 @@ The file is that of --config, else that of PARLOR_CONFIG, else ./config.toml if 
 
 Exit codes:
   0  done
-  1  failed while running
+  1  failed while running; user: not done
   2  arguments or configuration refused
   3  the store could not be opened: in use, written by a later version, damaged
   4  the address could not be bound
@@ -34,7 +36,7 @@ pub(super) struct Args {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(super) enum Command {
     /// Run the server (what is done without a command)
     Serve,
@@ -44,6 +46,9 @@ pub(super) enum Command {
     PrintConfig,
     /// Ask the server at the configured address whether it is ready
     Healthcheck,
+    /// Make and change accounts, whether a server runs or not
+    #[command(subcommand)]
+    User(UserCommand),
 }
 
 /// A file and the reason why it is that one.
@@ -58,7 +63,7 @@ pub(super) struct File {
 impl Args {
     /// What to do.
     pub(super) fn command(&self) -> Command {
-        self.command.unwrap_or(Command::Serve)
+        self.command.clone().unwrap_or(Command::Serve)
     }
 
     /// Which file to read, given the variable's value and whether there is a file in the working directory.

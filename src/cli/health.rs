@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use super::unverified;
 use crate::clock;
 use crate::config::Bind;
 
@@ -13,8 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The longest head of an answer that is read.
 const HEAD_BYTES: usize = 16 << 10;
 
-/// Asks the server at `bind` whether it is ready; if not, says why.
-pub(super) fn check(bind: &Bind) -> Result<(), String> {
+/// Asks the server at `bind` whether it is ready, over TLS if it speaks that; if not, says why.
+pub(super) fn check(bind: &Bind, tls: bool) -> Result<(), String> {
     let status = match bind {
         Bind::Tcp(address) => {
             let address = reachable(*address)?;
@@ -22,7 +23,8 @@ pub(super) fn check(bind: &Bind) -> Result<(), String> {
                 let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
                 stream.set_read_timeout(Some(PATIENCE))?;
                 stream.set_write_timeout(Some(PATIENCE))?;
-                ask(stream, &address.to_string())
+                let host = address.to_string();
+                if tls { ask(unverified::over(stream)?, &host) } else { ask(stream, &host) }
             };
             ask().map_err(|why| format!("{address}: {why}"))
         }
@@ -117,7 +119,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = thread::spawn(move || answer(listener.accept().unwrap().0, text));
-        let found = check(&Bind::Tcp(([0, 0, 0, 0], port).into()));
+        let found = check(&Bind::Tcp(([0, 0, 0, 0], port).into()), false);
         server.join().unwrap();
         found
     }
@@ -140,13 +142,13 @@ mod tests {
         let path = folder.path().join("p.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let server = thread::spawn(move || answer(listener.accept().unwrap().0, "HTTP/1.1 200 OK\r\n\r\n"));
-        assert_eq!(check(&Bind::Unix(path)), Ok(()));
+        assert_eq!(check(&Bind::Unix(path), false), Ok(()));
         server.join().unwrap();
-        assert!(check(&Bind::Unix(folder.path().join("none.sock"))).is_err());
+        assert!(check(&Bind::Unix(folder.path().join("none.sock")), false).is_err());
     }
 
     #[test]
     fn an_address_without_a_port_cannot_be_asked() {
-        assert!(check(&Bind::Tcp(([127, 0, 0, 1], 0).into())).unwrap_err().contains("has no port"));
+        assert!(check(&Bind::Tcp(([127, 0, 0, 1], 0).into()), false).unwrap_err().contains("has no port"));
     }
 }

@@ -6,6 +6,8 @@
 mod args;
 mod health;
 mod logging;
+mod unverified;
+mod user;
 
 use std::io::Write;
 use std::path::Path;
@@ -13,9 +15,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::auth::KeyError;
 use crate::config::Config;
 use crate::store::OpenError;
 use args::{Args, Command};
+
+pub use user::CONTROL;
 
 /// Done.
 pub const OK: u8 = 0;
@@ -39,6 +44,12 @@ pub enum ServeError {
     /// Its address could not be bound: which, and why.
     #[error("cannot bind {0}")]
     Bind(String),
+    /// Its certificate cannot be used.
+    #[error("no TLS: {0}")]
+    Tls(String),
+    /// The key for tokens of another service cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -50,6 +61,7 @@ impl ServeError {
         match self {
             Self::Store(_) => STORE,
             Self::Bind(_) => BIND,
+            Self::Tls(_) | Self::Key(_) => REFUSED,
             Self::Other(_) => FAILED,
         }
     }
@@ -104,7 +116,7 @@ fn run(args: &Args, environment: Vec<(String, String)>, serve: impl FnOnce(Confi
             return OK;
         }
         Command::Healthcheck => {
-            return health::check(&config.server.bind).map_or_else(
+            return health::check(&config.server.bind, config.server.tls.is_some()).map_or_else(
                 |why| {
                     say(&format!("not ready: {why}"));
                     NOT_READY
@@ -115,6 +127,7 @@ fn run(args: &Args, environment: Vec<(String, String)>, serve: impl FnOnce(Confi
         Command::PrintConfig => std::io::stdout()
             .write_all(config.print().as_bytes())
             .map_err(|why| ServeError::Other(format!("cannot print: {why}"))),
+        Command::User(command) => return user::run(&config, command),
         Command::Serve => serve(config),
     };
     done.map_or_else(

@@ -250,6 +250,21 @@ fn what_waits_for_the_answer_to_a_watch_is_told_without_it_when_none_can_come() 
 }
 
 #[test]
+fn presence_of_those_whom_nobody_watches_is_told_too() {
+    for choice in [Choice::Only(Transport::WebSocket), Choice::Only(Transport::LongPoll)] {
+        let mut bench = Bench::online(choice);
+        // A contact, of whom the server tells by itself.
+        bench.frame(1, json!({"type": "presence", "user": "bob", "state": "online", "last_seen": null}));
+        assert!(matches!(bench.told.last(), Some(Event::Presence(row)) if row.user == "bob"));
+        let said = bench.said.len();
+        bench.down(1, None);
+        bench.wait(300);
+        bench.greet(2);
+        assert!(bench.said[said..].iter().all(|(_, said)| said["type"] != "watch"), "the server knows by itself");
+    }
+}
+
+#[test]
 fn commands_end_with_the_connection_and_watches_are_set_up_again() {
     let mut bench = Bench::online(Choice::Auto);
     let watched = Watched { users: vec!["bob".into()], channel: None };

@@ -64,7 +64,8 @@ pub struct Fault {
 impl Fault {
     /// A value that its key may not have.
     pub(super) fn value(place: Place, key: &str, value: impl fmt::Display, expected: impl Into<String>) -> Self {
-        let problem = Problem::Value { value: value.to_string(), expected: expected.into() };
+        let value = if key == "jwt.key" { "(hidden)".to_owned() } else { value.to_string() };
+        let problem = Problem::Value { value, expected: expected.into() };
         Self { place, key: key.to_owned(), problem }
     }
 

@@ -14,8 +14,8 @@ use std::path::Path;
 
 pub use fault::{ConfigErrors, Fault, Place, Problem};
 pub use valid::{
-    Auth, Bind, Channels, Config, Durability, Engine, Limits, LogFormat, Logging, Presence, Rates, Registration,
-    Server, Store,
+    Admin, Algorithm, Argon2, Auth, Bind, Channels, Config, Durability, Engine, Jwt, JwtKey, Limits, LogFormat,
+    Logging, Presence, Proxy, ProxyHeader, Rates, Registration, Server, Store, Tls,
 };
 
 impl Config {

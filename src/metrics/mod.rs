@@ -33,6 +33,8 @@ pub struct Metrics {
     pub frames: Family<Way, IntCounter>,
     pub bytes: Family<Way, IntCounter>,
     pub bad_frames: IntCounter,
+    pub rate_limited: IntCounter,
+    pub sockets_refused: IntCounter,
     pub inflight_bytes: IntGauge,
     pub presence: Presence,
     closes: Vec<IntCounter>,
@@ -82,6 +84,16 @@ impl Metrics {
             frames: Family::counters(r, "parlor_frames_total", "Frames of clients, both ways.")?,
             bytes: Family::counters(r, "parlor_bytes_total", "Bytes of clients' frames, both ways.")?,
             bad_frames: counter(r, "parlor_bad_frames_total", "Frames that could not be understood.")?,
+            rate_limited: counter(
+                r,
+                "parlor_rate_limited_total",
+                "Commands, requests and sessions refused because they came too fast.",
+            )?,
+            sockets_refused: counter(
+                r,
+                "parlor_sockets_refused_total",
+                "Connections closed at once, of too many or opened too fast.",
+            )?,
             inflight_bytes: gauge(r, "parlor_inflight_bytes", "Bytes of publishes that have not been answered.")?,
             presence: Presence::new(r)?,
             closes: CLOSE_CODES

@@ -1,12 +1,20 @@
 //! The nouns that everybody shares: names, numbers, cursors, messages. No I/O, no clock, no actor.
 
+mod address;
+mod grants;
 mod ids;
 pub mod maps;
 mod message;
 mod names;
+mod role;
+mod standing;
 mod time;
 
+pub use address::counted;
+pub use grants::Grants;
 pub use ids::{Conn, Cursor, Epoch, HubId, MAX_SEQ, Secret, Seq, Sid};
 pub use message::{Key, Kind, Message};
 pub use names::{ChannelName, NameError, UserName};
+pub use role::Role;
+pub use standing::{Caller, Standing};
 pub use time::{Hour, Moment, Wall};

@@ -20,6 +20,9 @@ pub enum NameError {
     /// Not `[a-z0-9][a-z0-9_.-]{0,63}`, nor a guest's `~name-xxxxx`.
     #[error("expected a user name: [a-z0-9][a-z0-9_.-]{{0,63}}, or a guest's ~name-xxxxx")]
     User,
+    /// Not `[a-z0-9][a-z0-9_.-]{0,63}`.
+    #[error("expected an account's name: [a-z0-9][a-z0-9_.-]{{0,63}}")]
+    Account,
     /// Not `[a-z0-9][a-z0-9._-]{0,63}`.
     #[error("expected a channel name: [a-z0-9][a-z0-9._-]{{0,63}}, or @user")]
     Channel,
@@ -88,6 +91,11 @@ impl UserName {
         if is_plain(text, NAME_MAX) || is_guest(text) { Ok(Self(Arc::from(text))) } else { Err(NameError::User) }
     }
 
+    /// Reads an account's name from outside. No guest's is one.
+    pub fn account(text: &str) -> Result<Self, NameError> {
+        if is_plain(text, NAME_MAX) { Ok(Self(Arc::from(text))) } else { Err(NameError::Account) }
+    }
+
     /// A guest's name, from the one wished for and random bytes.
     pub fn guest(wish: &str, random: [u8; GUEST_TAIL]) -> Result<Self, NameError> {
         const DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
@@ -145,6 +153,12 @@ impl ChannelName {
     pub fn is_direct(&self) -> bool {
         self.0.starts_with('@')
     }
+
+    /// The two users whose direct channel this is, in their order; twice the same one if it is someone's own.
+    pub fn parties(&self) -> Option<(UserName, UserName)> {
+        let (a, b) = self.0.strip_prefix('@')?.split_once(':')?;
+        Some((UserName(Arc::from(a)), UserName(Arc::from(b))))
+    }
 }
 
 #[cfg(test)]
@@ -155,9 +169,11 @@ mod tests {
     fn account_names_follow_the_grammar() {
         for good in ["a", "ann", "9", "a_b.c-d", &"x".repeat(64)] {
             assert!(UserName::parse(good).is_ok(), "{good}");
+            assert_eq!(UserName::account(good), UserName::parse(good), "{good}");
         }
         for bad in ["", "Ann", "-a", "_a", ".a", "a b", "ä", "a/b", "a\0", &"x".repeat(65)] {
             assert_eq!(UserName::parse(bad), Err(NameError::User), "{bad}");
+            assert_eq!(UserName::account(bad), Err(NameError::Account), "{bad}");
         }
     }
 
@@ -166,6 +182,7 @@ mod tests {
         let made = UserName::guest("ann", [0, 35, 36, 1, 255]).unwrap();
         assert_eq!(made.as_str(), "~ann-a9abd");
         assert!(made.is_guest() && UserName::parse(made.as_str()).is_ok());
+        assert_eq!(UserName::account(made.as_str()), Err(NameError::Account));
         for bad in ["~ann", "~ann-abcd", "~-abcde", "~ann-ABCDE", "~Ann-abcde", &format!("~{}-abcde", "x".repeat(33))] {
             assert!(UserName::parse(bad).is_err(), "{bad}");
         }
@@ -178,6 +195,8 @@ mod tests {
         assert_eq!(ChannelName::parse("@bob", &ann).unwrap().as_str(), "@ann:bob");
         assert_eq!(ChannelName::parse("@ann", &bob).unwrap().as_str(), "@ann:bob");
         assert_eq!(ChannelName::parse("@ann:bob", &bob).unwrap().as_str(), "@ann:bob");
+        assert_eq!(ChannelName::parse("@bob", &ann).unwrap().parties(), Some((ann.clone(), bob)));
+        assert_eq!(ChannelName::parse("bob", &ann).unwrap().parties(), None);
         for bad in ["@", "@:", "@bob:ann", "@a:b:c", "@Bob", "#x", ""] {
             assert!(ChannelName::parse(bad, &ann).is_err(), "{bad}");
         }

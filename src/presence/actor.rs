@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::delta::{Effect, Input, Now};
 use super::notes::{BATCH, Notes};
-use super::{RegistryIn, Table, ToHub};
+use super::{Hidden, RegistryIn, Table, ToHub};
 use crate::clock;
 use crate::config;
 use crate::metrics;
@@ -73,20 +73,21 @@ impl Registry {
         probes: &Probes,
         faults: &Faults,
         metrics: &metrics::Presence,
+        hidden: &Hidden,
     ) -> RegistryHandle {
         let notes = Notes::new(meta);
         let probe = probes.of("presence");
         let shared = Arc::new(Shared::default());
         let (timeout, sweep_every) = (config.timeout, config.sweep);
         let factory = {
-            let shared = Arc::clone(&shared);
+            let (shared, hidden) = (Arc::clone(&shared), hidden.clone());
             move || {
                 let life = shared.lives.fetch_add(1, Relaxed) + 1;
                 if life == 1 {
-                    return Table::fresh(timeout, life, now());
+                    return Table::fresh(timeout, life, now()).hiding(hidden.clone());
                 }
                 let hubs: Vec<HubId> = shared.hubs.lock().keys().copied().collect();
-                Table::recovering(timeout, life, hubs, now())
+                Table::recovering(timeout, life, hubs, now()).hiding(hidden.clone())
             }
         };
         let address = {
@@ -194,6 +195,7 @@ impl Handler<Envelope<RegistryIn>> for Registry {
                 RegistryIn::Down { user, conn, reason } => Input::Down { user, conn, reason },
                 RegistryIn::Ask { hub, asker, users, watch } => Input::Ask { hub, asker, users, watch },
                 RegistryIn::Forget { hub, users } => Input::Forget { hub, users },
+                RegistryIn::Shown { user } => Input::Shown { user },
                 RegistryIn::Online { after, max, tell } => {
                     // Whoever asked may have gone.
                     drop(tell.send(table.online(after.as_ref(), max)));

@@ -62,13 +62,13 @@ impl Hub {
 
     async fn changed(&mut self) -> (UserName, State, Option<Reason>) {
         match self.next().await {
-            ToHub::Changed { row, reason } => (row.user, row.state, reason),
+            ToHub::Changed { row, reason, .. } => (row.user, row.state, reason),
             other => panic!("expected a change, was told {other:?}"),
         }
     }
 
     async fn ask(&mut self, users: &[&UserName], watch: bool) -> Vec<Row> {
-        let users = users.iter().map(|&user| user.clone()).collect();
+        let users = users.iter().map(|&user| (user.clone(), None)).collect();
         let asker = Asker { conn: conn(0), ticket: 7 };
         self.registry.send(RegistryIn::Ask { hub: self.id, asker, users, watch });
         match self.next().await {
@@ -112,8 +112,15 @@ fn bench(timeout: Duration, sweep: Duration) -> Bench {
     let (meta, faults, probes) = (Arc::new(MemoryMeta::default()), Faults::default(), Probes::default());
     let metrics = metrics::Metrics::new().unwrap();
     let config = config::Presence { heartbeat: timeout / 3, timeout, sweep };
-    let handle =
-        Registry::start(&Arbiter::new().handle(), &config, Arc::clone(&meta) as _, &probes, &faults, &metrics.presence);
+    let handle = Registry::start(
+        &Arbiter::new().handle(),
+        &config,
+        Arc::clone(&meta) as _,
+        &probes,
+        &faults,
+        &metrics.presence,
+        &Hidden::default(),
+    );
     Bench { handle, meta, faults, metrics, probes }
 }
 

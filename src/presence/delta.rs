@@ -1,6 +1,6 @@
 //! What goes into the presence table, and what comes out of it. Plain data: no actor's address, no channel to answer on.
 
-use super::{Asker, Reason, Seen, ToHub};
+use super::{Asked, Asker, Reason, Seen, ToHub};
 use crate::model::{Conn, HubId, Moment, UserName, Wall};
 
 /// The time, by both clocks.
@@ -28,8 +28,9 @@ pub enum Input {
     Up { hub: HubId, seen: Seen },
     Beat { hub: HubId, seen: Seen },
     Down { user: UserName, conn: Conn, reason: Reason },
-    Ask { hub: HubId, asker: Asker, users: Vec<UserName>, watch: bool },
+    Ask { hub: HubId, asker: Asker, users: Vec<Asked>, watch: bool },
     Forget { hub: HubId, users: Vec<UserName> },
+    Shown { user: UserName },
     Sweep,
 }
 

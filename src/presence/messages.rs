@@ -33,7 +33,7 @@ pub enum Reason {
     Drained,
 }
 
-/// One user's presence.
+/// One user's presence, as whoever is told may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// Who.
@@ -42,8 +42,16 @@ pub struct Row {
     pub state: State,
     /// How many sessions are.
     pub sessions: usize,
-    /// When last heard from; `None` if never, or if the registry does not know and the disk has to be asked.
+    /// When last heard from; `None` if never, or if neither the registry nor whoever asked knows.
     pub last_seen: Option<Wall>,
+}
+
+impl Row {
+    /// The same; with `last_seen`, which is the disk's word, if the registry had none.
+    pub(super) fn or_seen(mut self, last_seen: Option<Wall>) -> Self {
+        self.last_seen = self.last_seen.or(last_seen);
+        self
+    }
 }
 
 /// A session as a hub reports it.
@@ -67,6 +75,9 @@ pub struct Asker {
     /// Its number for the command.
     pub ticket: u64,
 }
+
+/// Someone who is asked about, and when they were last heard from as far as the disk knows.
+pub type Asked = (UserName, Option<Wall>);
 
 /// What the registry is told.
 #[derive(Debug)]
@@ -119,7 +130,7 @@ pub enum RegistryIn {
         /// Who asks.
         asker: Asker,
         /// About whom.
-        users: Vec<UserName>,
+        users: Vec<Asked>,
         /// Whether the hub hears about changes from now on.
         watch: bool,
     },
@@ -130,7 +141,12 @@ pub enum RegistryIn {
         /// Whom.
         users: Vec<UserName>,
     },
-    /// Who is online, by name.
+    /// A user began to hide, or ended it.
+    Shown {
+        /// Who.
+        user: UserName,
+    },
+    /// Who is online, by name, of those who do not hide.
     Online {
         /// Names after this one.
         after: Option<UserName>,
@@ -156,6 +172,17 @@ pub struct OnlinePage {
     pub more: bool,
 }
 
+/// Which of those who watch a user are told of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// All.
+    Everyone,
+    /// All but the user's own sessions: it hides, or did.
+    Others,
+    /// The user's own sessions alone: it hides.
+    Itself,
+}
+
 /// What the registry tells a hub, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToHub {
@@ -177,6 +204,8 @@ pub enum ToHub {
         row: Row,
         /// Why, for one who went.
         reason: Option<Reason>,
+        /// Who is told.
+        whom: Whom,
     },
     /// These sessions were not heard from in time: end them.
     Reap(Vec<Conn>),

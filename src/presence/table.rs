@@ -2,21 +2,25 @@
 //!
 //! It promises: a user is online while at least one of its sessions is; a session that was heard from within the
 //! timeout is never ended by it; one that was not is ended by the first sweep after; what is said of one connection
-//! touches no other. While it recovers it calls nobody offline: whom it does not know is `unknown`.
+//! touches no other. While it recovers it calls nobody offline: whom it does not know is `unknown`. Others are told of no
+//! session of a user who hides.
 //!
 //! It knows no actix, no disk and no clock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::time::Duration;
 
+use self::healing::Recovery;
 use super::delta::{Effect, Input, Now};
 use super::gone::Gone;
 use super::wheel::Wheel;
-use super::{OnlinePage, Reason, Row, Seen, State, ToHub};
+use super::{Hidden, Reason, Seen, ToHub, Whom};
 use crate::model::maps::HashMap;
 use crate::model::{Conn, HubId, Moment, UserName, Wall};
 use crate::planted::{Bug, planted};
+
+mod healing;
+mod veils;
 
 /// How many users that went are remembered without asking the disk.
 const GONE_MAX: usize = 10_000;
@@ -49,17 +53,6 @@ struct Hub {
     unsure: bool,
 }
 
-/// A table that is rebuilding what an earlier one knew.
-#[derive(Debug)]
-struct Recovery {
-    /// Hubs that have not reported.
-    awaited: BTreeSet<HubId>,
-    /// By then every living session has been heard from, whether its hub reported or not.
-    until: Moment,
-    /// Why those went who have gone meanwhile.
-    parted: HashMap<UserName, Reason>,
-}
-
 /// The presence of all users.
 #[derive(Debug)]
 pub struct Table {
@@ -71,6 +64,9 @@ pub struct Table {
     hubs: BTreeMap<HubId, Hub>,
     watchers: HashMap<UserName, BTreeSet<HubId>>,
     gone: Gone,
+    hidden: Hidden,
+    /// Of the users who are online those who hide, and when others think that they were last heard from.
+    veiled: HashMap<UserName, Option<Wall>>,
     wheel: Wheel<Conn>,
 }
 
@@ -86,6 +82,8 @@ impl Table {
             hubs: BTreeMap::new(),
             watchers: HashMap::default(),
             gone: Gone::new(GONE_MAX),
+            hidden: Hidden::default(),
+            veiled: HashMap::default(),
             wheel: Wheel::new(timeout, now.moment),
         }
     }
@@ -142,9 +140,9 @@ impl Table {
                 }
             }
             Input::Ask { hub, asker, users, watch } => {
-                let rows = users.iter().map(|user| self.row(user)).collect();
+                let rows = users.iter().map(|(user, known)| self.row_for(asker.conn, user).or_seen(*known)).collect();
                 if watch {
-                    self.watch(hub, users);
+                    self.watch(hub, users.into_iter().map(|(user, _)| user).collect());
                 }
                 out.push(Effect::Tell(hub, ToHub::Answer { asker, rows }));
             }
@@ -153,96 +151,22 @@ impl Table {
                     self.forget(hub, &user);
                 }
             }
+            Input::Shown { user } => self.show(&user, now, &mut out),
             Input::Sweep => self.sweep(now, &mut out),
         }
         out
     }
 
-    /// How one user is.
-    pub fn row(&self, user: &UserName) -> Row {
-        let (state, sessions, last_seen) = match self.users.get(user) {
-            Some(there) => (State::Online, there.conns.len(), Some(there.seen)),
-            None if self.is_recovering() => (State::Unknown, 0, self.gone.get(user)),
-            None => (State::Offline, 0, self.gone.get(user)),
-        };
-        Row { user: user.clone(), state, sessions, last_seen }
-    }
-
-    /// Online users whose names follow `after`, ascending, at most `max`.
-    pub fn online(&self, after: Option<&UserName>, max: usize) -> OnlinePage {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut names = self.users.range::<UserName, _>((from, Bound::Unbounded)).map(|(name, _)| name.clone());
-        let list: Vec<UserName> = names.by_ref().take(max).collect();
-        OnlinePage { users: self.users.len(), sessions: self.sessions.len(), list, more: names.next().is_some() }
-    }
-
-    /// When each user who is online was last heard from: what is to be kept before the table is let go.
+    /// When each user who is online, and does not hide, was last heard from: what is to be kept before the table is let
+    /// go.
     pub fn last_seen(&self) -> impl Iterator<Item = (&UserName, Wall)> {
-        self.users.iter().map(|(name, user)| (name, user.seen))
+        let shown = self.users.iter().filter(|(name, _)| !self.veiled.contains_key(*name));
+        shown.map(|(name, user)| (name, user.seen))
     }
 
     /// Whether that connection's session is in the table.
     pub fn knows(&self, conn: Conn) -> bool {
         self.sessions.contains_key(&conn)
-    }
-
-    /// A hub begins anew: what it watched is void, and its sessions are those that it will report.
-    fn renew(&mut self, hub: HubId, out: &mut Vec<Effect>) {
-        let entry = self.hubs.entry(hub).or_default();
-        entry.unsure = true;
-        for user in std::mem::take(&mut entry.interest) {
-            self.unlist(hub, &user);
-        }
-        for session in self.sessions.values_mut().filter(|session| session.hub == hub) {
-            session.confirmed = false;
-        }
-        if let Some(recovery) = &mut self.recovery {
-            recovery.awaited.insert(hub);
-        }
-        out.push(Effect::Tell(hub, ToHub::Report { incarnation: self.incarnation }));
-    }
-
-    fn report(&mut self, hub: HubId, sessions: Vec<Seen>, interest: Vec<UserName>, now: Now, out: &mut Vec<Effect>) {
-        for seen in sessions {
-            self.hear(hub, seen, now, out);
-        }
-        self.watch(hub, interest);
-        if std::mem::take(&mut self.hubs.entry(hub).or_default().unsure) {
-            let lost = |session: &Session| session.hub == hub && !session.confirmed;
-            let mut lost: Vec<Conn> =
-                self.sessions.iter().filter(|(_, session)| lost(session)).map(|(&conn, _)| conn).collect();
-            lost.sort_unstable();
-            for conn in lost {
-                self.end(conn, Reason::Disconnected, now, out);
-            }
-        }
-        match &mut self.recovery {
-            None => self.settle(hub, &HashMap::default(), out),
-            Some(recovery) => {
-                recovery.awaited.remove(&hub);
-                if recovery.awaited.is_empty() {
-                    self.recovered(out);
-                }
-            }
-        }
-    }
-
-    /// Everything is known again: each hub hears how those are whom it watches.
-    fn recovered(&mut self, out: &mut Vec<Effect>) {
-        let Some(recovery) = self.recovery.take() else { return };
-        let hubs: Vec<HubId> = self.hubs.keys().copied().collect();
-        for hub in hubs {
-            self.settle(hub, &recovery.parted, out);
-        }
-    }
-
-    /// Tells a hub the truth about all whom it watches, so that what it missed is healed.
-    fn settle(&self, hub: HubId, parted: &HashMap<UserName, Reason>, out: &mut Vec<Effect>) {
-        for user in self.hubs.get(&hub).into_iter().flat_map(|hub| &hub.interest) {
-            let row = self.row(user);
-            let reason = (row.state == State::Offline).then(|| parted.get(user).copied()).flatten();
-            out.push(Effect::Tell(hub, ToHub::Changed { row, reason }));
-        }
     }
 
     /// A session was heard from. One that is not in the table enters it: that is how the table heals.
@@ -276,19 +200,24 @@ impl Table {
             self.saw(&user, at, out);
             return;
         }
-        let seen = self.gone.remove(&user).map_or(at, |before| before.max(at));
+        let before = self.gone.remove(&user);
+        let seen = before.map_or(at, |before| before.max(at));
         self.users.insert(user.clone(), User { conns: vec![conn], seen, noted: seen });
+        if self.hidden.contains(&user) {
+            self.veiled.insert(user, before);
+            return;
+        }
         if let Some(recovery) = &mut self.recovery {
             recovery.parted.remove(&user);
         }
         out.push(Effect::Write(user.clone(), seen));
-        self.announce(&user, None, out);
+        self.announce(&user, None, Whom::Everyone, out);
     }
 
     fn saw(&mut self, user: &UserName, at: Wall, out: &mut Vec<Effect>) {
         if let Some(there) = self.users.get_mut(user) {
             there.seen = there.seen.max(at);
-            if there.seen.0 - there.noted.0 >= NOTE_EVERY_MS {
+            if there.seen.0 - there.noted.0 >= NOTE_EVERY_MS && !self.veiled.contains_key(user) {
                 there.noted = there.seen;
                 out.push(Effect::Write(user.clone(), there.seen));
             }
@@ -310,6 +239,10 @@ impl Table {
         }
         let seen = there.seen;
         self.users.remove(&session.user);
+        if let Some(last) = self.veiled.remove(&session.user) {
+            // To others it was gone before.
+            return last.into_iter().for_each(|at| self.gone.insert(session.user.clone(), at));
+        }
         self.gone.insert(session.user.clone(), seen);
         out.push(Effect::Write(session.user.clone(), seen));
         match &mut self.recovery {
@@ -317,14 +250,14 @@ impl Table {
             Some(recovery) => {
                 recovery.parted.insert(session.user, reason);
             }
-            None => self.announce(&session.user, Some(reason), out),
+            None => self.announce(&session.user, Some(reason), Whom::Everyone, out),
         }
     }
 
-    fn announce(&self, user: &UserName, reason: Option<Reason>, out: &mut Vec<Effect>) {
+    fn announce(&self, user: &UserName, reason: Option<Reason>, whom: Whom, out: &mut Vec<Effect>) {
         let Some(hubs) = self.watchers.get(user) else { return };
         let row = self.row(user);
-        out.extend(hubs.iter().map(|&hub| Effect::Tell(hub, ToHub::Changed { row: row.clone(), reason })));
+        out.extend(hubs.iter().map(|&hub| Effect::Tell(hub, ToHub::Changed { row: row.clone(), reason, whom })));
     }
 
     fn sweep(&mut self, now: Now, out: &mut Vec<Effect>) {

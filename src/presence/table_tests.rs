@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::Sid;
-use crate::presence::{Asker, Seen};
+use crate::presence::{Asker, Row, Seen, State};
 
 const TIMEOUT: u64 = 60_000;
 const HUBS: u32 = 3;
@@ -35,7 +35,7 @@ fn fresh() -> Table {
 
 fn ask(users: &[&UserName], watch: bool) -> Input {
     let asker = Asker { conn: conn(99), ticket: 1 };
-    Input::Ask { hub: HubId(0), asker, users: users.iter().map(|&user| user.clone()).collect(), watch }
+    Input::Ask { hub: HubId(0), asker, users: users.iter().map(|&user| (user.clone(), None)).collect(), watch }
 }
 
 fn up(hub: u32, user: &UserName, count: u64, heard: u64) -> Input {
@@ -49,7 +49,7 @@ fn down(user: &UserName, count: u64, reason: Reason) -> Input {
 /// Who was told to be in which state, and why.
 fn changes(effects: &[Effect]) -> Vec<(&str, State, Option<Reason>)> {
     let change = |effect| match effect {
-        &Effect::Tell(_, ToHub::Changed { ref row, reason }) => Some((row.user.as_str(), row.state, reason)),
+        &Effect::Tell(_, ToHub::Changed { ref row, reason, .. }) => Some((row.user.as_str(), row.state, reason)),
         _ => None,
     };
     effects.iter().filter_map(change).collect()
@@ -318,7 +318,7 @@ impl World {
             }
             Op::Watch { user, hub } => {
                 let asker = Asker { conn: conn(0), ticket: 0 };
-                vec![Input::Ask { hub: HubId(hub), asker, users: vec![name(user)], watch: true }]
+                vec![Input::Ask { hub: HubId(hub), asker, users: vec![(name(user), None)], watch: true }]
             }
             Op::Forget { user, hub } => {
                 self.beliefs.remove(&(hub, name(user)));

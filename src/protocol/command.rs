@@ -2,6 +2,7 @@
 
 use bytestring::ByteString;
 
+use super::Tending;
 use crate::model::{ChannelName, Cursor, Hour, Key, Kind, Seq, UserName};
 
 /// The first command.
@@ -72,6 +73,25 @@ pub enum Command {
         after: Option<ChannelName>,
         /// At most this many.
         limit: usize,
+    },
+    /// Have others among one's contacts or not, and see how these are.
+    Contacts {
+        /// Who is to be one.
+        add: Vec<UserName>,
+        /// Who is to be none.
+        remove: Vec<UserName>,
+    },
+    /// Whether others see the user's presence.
+    Visible {
+        /// They do.
+        on: bool,
+    },
+    /// Something about a channel as a place.
+    Tend {
+        /// Which channel.
+        channel: ChannelName,
+        /// What is asked of it.
+        tending: Tending,
     },
     /// Are you there?
     Ping,

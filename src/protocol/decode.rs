@@ -102,16 +102,25 @@ impl<'a> Incoming<'a> {
                 let after = raw.after.as_deref().map(|name| channel_of(name, me)).transpose()?;
                 Ok(Command::Channels { after, limit: page(raw.limit, bounds)? })
             }
+            "contacts" => {
+                let raw: ContactsRaw = self.parse()?;
+                let all = |names: Option<Vec<String>>| users(&names.unwrap_or_default());
+                Ok(Command::Contacts { add: all(raw.add)?, remove: all(raw.remove)? })
+            }
+            "visible" => Ok(Command::Visible { on: self.parse::<VisibleRaw>()?.on }),
             "ping" => Ok(Command::Ping),
             "logout" => Ok(Command::Logout),
             other => {
+                if let Some(read) = self.tending(me, bounds) {
+                    return read;
+                }
                 let shown: String = other.chars().take(32).collect();
                 Err(Problem::new(ErrorCode::UnknownType, format!("type: {shown:?} is not known")))
             }
         }
     }
 
-    fn parse<T: Deserialize<'a>>(&self) -> Result<T, Problem> {
+    pub(super) fn parse<T: Deserialize<'a>>(&self) -> Result<T, Problem> {
         serde_json::from_str(self.text).map_err(|e| Problem::bad_frame(format!("{}: {e}", self.kind)))
     }
 
@@ -187,11 +196,11 @@ impl<'a> Incoming<'a> {
     }
 }
 
-fn channel_of(text: &str, me: &UserName) -> Result<ChannelName, Problem> {
+pub(super) fn channel_of(text: &str, me: &UserName) -> Result<ChannelName, Problem> {
     ChannelName::parse(text, me).map_err(|e| Problem::bad_frame(format!("channel: {e}")))
 }
 
-fn user(text: &str) -> Result<UserName, Problem> {
+pub(super) fn user(text: &str) -> Result<UserName, Problem> {
     UserName::parse(text).map_err(|e| Problem::bad_frame(e.to_string()))
 }
 
@@ -210,7 +219,7 @@ fn seq(member: &str, place: u64) -> Result<Seq, Problem> {
     Ok(place)
 }
 
-fn page(limit: Option<u64>, bounds: &Bounds) -> Result<usize, Problem> {
+pub(super) fn page(limit: Option<u64>, bounds: &Bounds) -> Result<usize, Problem> {
     match limit {
         Some(0) => Err(Problem::bad_frame("limit: expected at least 1, got 0")),
         Some(n) => Ok(usize::try_from(n).unwrap_or(usize::MAX).min(bounds.page_max)),
@@ -314,8 +323,19 @@ struct WatchRaw<'a> {
 }
 
 #[derive(Deserialize)]
-struct PlaceRaw<'a> {
-    channel: Cow<'a, str>,
+struct ContactsRaw {
+    add: Option<Vec<String>>,
+    remove: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct VisibleRaw {
+    on: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct PlaceRaw<'a> {
+    pub channel: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]

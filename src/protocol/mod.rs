@@ -7,12 +7,14 @@ mod decode;
 mod encode;
 mod json;
 mod problem;
+mod tending;
 
 pub use close::CloseCode;
 pub use command::{Command, Hello, History, Join, Publish, Start, Watch};
 pub use decode::{Bounds, Incoming};
 pub use encode::{Frame, Limits, Posted, Welcome, event, published, reply};
 pub use problem::{ErrorCode, Problem};
+pub use tending::{REASON_MAX, TITLE_MAX, Tending};
 
 /// The protocol versions that this server speaks.
 pub const VERSIONS: [u32; 1] = [1];

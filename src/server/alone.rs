@@ -3,20 +3,30 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use actix::System;
 use tokio::sync::oneshot;
 
 use super::listener::{BACKLOG, Listener};
+use super::tls::Certificate;
 use super::{Parts, Server, http};
 use crate::cli::ServeError;
-use crate::config::{Bind, Config};
+use crate::config::Config;
+use crate::session::OPERATORS;
+
+/// The TCP addresses that a server listens on.
+#[derive(Clone, Copy, Debug)]
+struct Listening {
+    clients: Option<SocketAddr>,
+    operators: Option<SocketAddr>,
+}
 
 /// A server on a thread of its own.
 pub struct Running {
-    address: Option<SocketAddr>,
+    listening: Listening,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), ServeError>>>,
 }
@@ -33,21 +43,26 @@ impl Running {
                     config,
                     parts,
                     || async { drop(stopped.await) },
-                    move |address| {
-                        let _ = ready.send(address);
+                    move |listening| {
+                        let _ = ready.send(listening);
                     },
                 )
             })
             .map_err(|error| ServeError::Other(error.to_string()))?;
         match readied.recv() {
-            Ok(address) => Ok(Self { address, stop: Some(stop), thread: Some(thread) }),
+            Ok(listening) => Ok(Self { listening, stop: Some(stop), thread: Some(thread) }),
             Err(_) => Err(join(thread).err().unwrap_or_else(|| ServeError::Other("the server ended at once".into()))),
         }
     }
 
     /// The TCP address that it listens on.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.address
+        self.listening.clients
+    }
+
+    /// The TCP address where operators come, if they have one of their own.
+    pub fn operators(&self) -> Option<SocketAddr> {
+        self.listening.operators
     }
 
     /// Drains it, and waits for its end.
@@ -82,14 +97,22 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
 pub fn serve_with(config: Config, parts: Parts) -> Result<(), ServeError> {
     raise_file_limit();
     let bind = config.server.bind.clone();
-    run(config, parts, stop_signal, move |address| match (address, bind) {
-        (Some(address), _) => {
-            say(format_args!("listening on http://{address}"));
-            let place = format_args!("ws://{address}/v1/ws, or a browser at http://{address}/");
-            say(format_args!("point a WebSocket client at {place}"));
+    let s = if config.server.tls.is_some() { "s" } else { "" };
+    let admin = config.admin.bind.clone();
+    run(config, parts, stop_signal, move |Listening { clients, operators }| {
+        match clients {
+            Some(address) => {
+                say(format_args!("listening on http{s}://{address}"));
+                let place = format_args!("ws{s}://{address}/v1/ws, or a browser at http{s}://{address}/");
+                say(format_args!("point a WebSocket client at {place}"));
+            }
+            None => say(format_args!("listening on {bind}")),
         }
-        (None, Bind::Unix(path)) => say(format_args!("listening on unix:{}", path.display())),
-        (None, Bind::Tcp(_)) => {}
+        match (operators, admin) {
+            (Some(address), _) => say(format_args!("for operators: http{s}://{address}")),
+            (None, Some(bind)) => say(format_args!("for operators: {bind}")),
+            (None, None) => {}
+        }
     })
 }
 
@@ -135,39 +158,79 @@ fn run<S: Future<Output = ()>>(
     config: Config,
     parts: Parts,
     stop: impl FnOnce() -> S,
-    ready: impl FnOnce(Option<SocketAddr>),
+    ready: impl FnOnce(Listening),
 ) -> Result<(), ServeError> {
     System::new().block_on(async move {
         let stop = stop();
-        let listener = Listener::bind(&config.server.bind)?;
-        let workers = config.server.workers;
+        let listeners = Listeners::bind(&config)?;
+        let certificate = config.server.tls.as_ref().map(Certificate::read).transpose()?;
         let server = Server::open(config, parts)?;
-        let outcome = answer(&server, listener, workers, stop, ready).await;
+        server.provide_operator().await;
+        let fresh = certificate.as_ref().map(|certificate| actix::spawn(Arc::clone(certificate).keep_fresh()));
+        let outcome = answer(&server, listeners, certificate.as_ref(), stop, ready).await;
+        fresh.iter().for_each(actix_web::rt::task::JoinHandle::abort);
         let stopped = server.stop().await;
         outcome.and(stopped)
     })
 }
 
+/// Where a server listens.
+struct Listeners {
+    clients: Listener,
+    /// Where operators come, if they do not come there.
+    operators: Option<Listener>,
+}
+
+impl Listeners {
+    fn bind(config: &Config) -> Result<Self, ServeError> {
+        let operators = config.admin.bind.as_ref().map(Listener::bind).transpose()?;
+        Ok(Self { clients: Listener::bind(&config.server.bind)?, operators })
+    }
+
+    fn listening(&self) -> Listening {
+        let operators = self.operators.as_ref().and_then(Listener::address);
+        Listening { clients: self.clients.address(), operators }
+    }
+
+    /// The names of those that are Unix sockets.
+    fn paths(&self) -> Vec<PathBuf> {
+        [Some(&self.clients), self.operators.as_ref()].into_iter().flatten().filter_map(Listener::path).collect()
+    }
+}
+
 /// Answers requests until `stop` ends, and then until the sessions have ended.
 async fn answer(
     server: &Server,
-    listener: Listener,
-    workers: usize,
+    listeners: Listeners,
+    certificate: Option<&Arc<Certificate>>,
     stop: impl Future<Output = ()>,
-    ready: impl FnOnce(Option<SocketAddr>),
+    ready: impl FnOnce(Listening),
 ) -> Result<(), ServeError> {
     let failed = |error: std::io::Error| ServeError::Other(format!("the listener cannot be used: {error}"));
-    let (address, socket) = (listener.address(), listener.path());
-    let builder = actix_server::Server::build().workers(workers).disable_signals().backlog(BACKLOG).shutdown_timeout(1);
-    let http = http::listen(builder, listener, server.routes(), server.on_connect()).map_err(failed)?.run();
+    let (listening, sockets) = (listeners.listening(), listeners.paths());
+    let tls = certificate.map(Certificate::acceptor).transpose()?;
+    let routes = server.routes();
+    let config = &routes.app.context.config;
+    let builder = actix_server::Server::build().workers(config.server.workers).disable_signals().backlog(BACKLOG);
+    // More than there may be are let go, and never left waiting for their turn.
+    let builder = builder.max_concurrent_connections(config.limits.sockets + OPERATORS + 1).shutdown_timeout(1);
+    let Listeners { clients, operators } = listeners;
+    let parts = match operators {
+        None => vec![(clients, routes)],
+        Some(operators) => vec![(clients, routes), (operators, server.operators())],
+    };
+    let http = parts.into_iter().try_fold(builder, |builder, (listener, routes)| {
+        http::listen(builder, listener, tls.clone(), routes, server.on_connect()).map_err(failed)
+    });
+    let http = http?.run();
     let handle = http.handle();
     let serving = actix::spawn(http);
-    ready(address);
+    ready(listening);
     stop.await;
     server.drain().await;
     handle.stop(true).await;
     drop(serving.await);
-    if let Some(path) = socket {
+    for path in sockets {
         drop(std::fs::remove_file(path));
     }
     Ok(())

@@ -5,23 +5,23 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context as Ctx, Handler, WrapFuture};
+use actix::{Actor, ActorContext, AsyncContext, Context as Ctx, Handler};
 use serde_json::json;
 
 use super::cell::{Cell, Shared, draining};
 use super::machine::{Desk, Effect, Machine, Rules};
 use super::outbox::Outbox;
+use super::pass;
 use super::pending::{ANSWER_WITHIN, To};
-use super::queries;
-use super::rate::Rate;
+use super::rates::Pace;
 use super::worker::{Purpose, Worker};
 use super::{HubIn, SessionIn};
-use crate::auth::{AuthError, Identity};
+use super::{contacts, queries};
 use crate::channel::{Action, ChannelIn, Origin};
 use crate::clock;
-use crate::model::{ChannelName, Moment, Secret, UserName};
+use crate::model::{ChannelName, Moment, Secret, Standing, UserName};
 use crate::presence::{Reason, RegistryIn, Seen};
-use crate::protocol::{Bounds, CloseCode, ErrorCode, Hello, Problem, VERSIONS, Welcome, reply};
+use crate::protocol::{Bounds, CloseCode, ErrorCode, Problem, reply};
 use crate::supervise::{Envelope, Post, Probe, attempt};
 
 /// What a publish takes in memory besides its body, in bytes.
@@ -29,18 +29,24 @@ const PUBLISH_OVERHEAD: usize = 512;
 
 /// One client session.
 pub struct Session {
-    machine: Machine,
+    pub(super) machine: Machine,
+    /// In which standing its user speaks.
+    pub(super) standing: Standing,
     probe: Arc<Probe>,
     pub(super) cell: Shared,
     pub(super) worker: Rc<Worker>,
-    bearer: Option<String>,
-    rate: Rate,
+    pub(super) bearer: Option<String>,
+    pace: Pace,
+    /// What its user may send over all sessions.
+    pub(super) shared: Option<Arc<Pace>>,
     /// Whether a timer looks after overdue commands.
     timed: bool,
     /// Whether it is there for one command, and nobody learns of it.
     errand: bool,
     /// The goodbye that is answered when everything before it is.
     goodbye: Option<To>,
+    /// Whose turn it is of the commands that read a record and write it.
+    pub(super) turn: Rc<tokio::sync::Mutex<()>>,
 }
 
 impl Session {
@@ -65,23 +71,30 @@ impl Session {
         let cell = Rc::new(RefCell::new(Cell::new(app.next_conn(), secret, address, outbox, now, post)));
         probe.started();
         let mut machine = Machine::new(rules);
-        let (bearer, errand) = match purpose {
-            Purpose::Stream(bearer) | Purpose::Numbered(bearer) => (bearer, false),
-            Purpose::Errand(user) => {
-                machine.welcome(user);
-                (None, true)
+        let mut standing = Standing::Guest;
+        let (bearer, errand, shared) = match purpose {
+            Purpose::Stream(bearer) | Purpose::Numbered(bearer) => (bearer, false, None),
+            Purpose::Errand(caller) => {
+                let shared = app.rates.user(&caller.user);
+                machine.welcome(caller.user);
+                standing = caller.standing;
+                cell.borrow_mut().grants = caller.grants;
+                (None, true, shared)
             }
         };
         let session = Self {
             machine,
+            standing,
             probe,
             cell: Rc::clone(&cell),
             worker: Rc::clone(worker),
             bearer,
-            rate: Rate::new(&config.rates),
+            pace: app.rates.session(),
+            shared,
             timed: false,
             errand,
             goodbye: None,
+            turn: Rc::default(),
         };
         actix::spawn(ctx.into_future(session));
         cell
@@ -104,8 +117,10 @@ impl Session {
             } else if now.since(came) >= ANSWER_WITHIN {
                 Some(Problem::unavailable("it waited too long for its turn"))
             } else {
-                let early = |wait| Problem::new(ErrorCode::RateLimited, "too many commands").retry_after(wait);
-                self.rate.take().err().map(early)
+                let shared = self.shared.as_ref().map_or(Ok(()), |shared| shared.take(text.len()));
+                let early = self.pace.take(text.len()).and(shared).err();
+                self.worker.app.context.metrics.rate_limited.inc_by(u64::from(early.is_some()));
+                early
             };
             let desk = Desk { pending: &mut cell.pending, channels: &mut cell.channels, watched: cell.watched };
             self.machine.frame(came, text, slot, refusal, desk)
@@ -136,7 +151,15 @@ impl Session {
                 self.worker.hub.send(HubIn::Unwatch(conn, users, channel));
             }
             Effect::Channels { ticket, after, limit } => queries::channels(self, ticket, after, limit),
-            Effect::Refresh { ticket, token } => queries::refresh(self, ticket, token),
+            Effect::Contacts { ticket, add, remove } => {
+                if self.standing == Standing::Guest {
+                    self.refuse(ticket, &Problem::new(ErrorCode::Forbidden, "only an account has contacts"), now);
+                } else {
+                    contacts::command(self, ticket, add, remove);
+                }
+            }
+            Effect::Visible { ticket, on } => contacts::visible(self, ticket, on),
+            Effect::Refresh { ticket, token } => pass::refresh(self, ticket, token),
             Effect::Logout(to) => {
                 self.goodbye = Some(to);
                 let mut cell = self.cell.borrow_mut();
@@ -159,99 +182,20 @@ impl Session {
         } else {
             None
         };
-        let mut cell = self.cell.borrow_mut();
         if let Some(problem) = refused {
-            if let Some(waiting) = cell.settle(ticket) {
-                cell.refuse(&waiting.to, &problem, now);
-            }
-            return;
+            return self.refuse(ticket, &problem, now);
         }
-        let origin = Origin { hub: self.worker.id, conn: cell.conn, ticket, user };
+        let cell = self.cell.borrow();
+        let standing = cell.grants.in_channel(channel, self.standing);
+        let origin = Origin { hub: self.worker.id, conn: cell.conn, ticket, user, standing };
         app.directory.send(channel, ChannelIn::Command(origin, action));
     }
 
-    /// Finds out who says hello. What the client sends meanwhile waits.
-    fn greet(&mut self, to: To, hello: Hello, ctx: &mut Ctx<Self>) {
-        let app = Arc::clone(&self.worker.app);
-        let client = hello.client;
-        let token = hello.token.or_else(|| self.bearer.clone());
-        let found = async move {
-            if app.is_draining() {
-                return Err(AuthError::Unavailable("the server is stopping".into()));
-            }
-            let found = async {
-                match token {
-                    Some(token) => app.guests.return_with(&token, clock::wall()).await,
-                    None => app.guests.arrive(hello.guest.as_deref(), clock::wall()).await,
-                }
-            };
-            let late = || AuthError::Unavailable("the store gave no answer in time".into());
-            tokio::time::timeout(ANSWER_WITHIN, found).await.unwrap_or_else(|_| Err(late()))
-        };
-        ctx.wait(found.into_actor(self).map(move |found, session, _| session.greeted(to, client, found)));
-    }
-
-    fn greeted(&mut self, to: To, client_name: Option<String>, found: Result<Identity, AuthError>) {
-        let now = clock::moment();
-        let identity = match found {
-            Ok(identity) => identity,
-            Err(error) => return self.not_welcome(&to, &error, now),
-        };
+    /// Ends a command's wait, saying why it is not done.
+    fn refuse(&self, ticket: u64, problem: &Problem, now: Moment) {
         let mut cell = self.cell.borrow_mut();
-        if cell.over().is_some() {
-            return;
-        }
-        let app = &self.worker.app;
-        let presence = &app.context.config.presence;
-        let welcome = Welcome {
-            session: cell.secret.reveal(),
-            sid: &cell.sid.0,
-            user: &identity.user,
-            guest: identity.guest,
-            token: &identity.token,
-            expires_at: Some(identity.expires_at),
-            heartbeat_ms: presence.heartbeat.as_millis() as u64,
-            timeout_ms: presence.timeout.as_millis() as u64,
-            now: clock::wall(),
-            server: concat!("parlor/", env!("CARGO_PKG_VERSION")),
-            versions: VERSIONS,
-            features: &[],
-            limits: app.limits(),
-        };
-        let client = client_name.as_deref().unwrap_or("a client");
-        log::debug!("session {} of {}: {client} at {} says hello", cell.sid, identity.user, cell.address);
-        let frame = reply("welcome", to.id.as_deref(), welcome);
-        cell.user = Some(identity.user.clone());
-        cell.heard = now;
-        cell.reported = now;
-        self.machine.welcome(identity.user.clone());
-        app.registry.send(RegistryIn::Up { hub: self.worker.id, seen: seen(&cell, &identity.user) });
-        self.worker.hub.send(HubIn::Arrived(cell.conn, identity.user));
-        app.context.metrics.sessions.inc();
-        if to.is_wanted() {
-            cell.answer(&to, |_| frame, now);
-        } else {
-            // This one reply comes always.
-            cell.send(frame, now);
-        }
-    }
-
-    fn not_welcome(&mut self, to: &To, error: &AuthError, now: Moment) {
-        let mut cell = self.cell.borrow_mut();
-        let text = error.to_string();
-        let (problem, ends) = match error {
-            AuthError::Unauthenticated => (Problem::new(ErrorCode::Unauthenticated, text), true),
-            AuthError::Forbidden => (Problem::new(ErrorCode::Forbidden, text), true),
-            AuthError::Unavailable(_) => (Problem::unavailable(text), false),
-            AuthError::BadName(_) => (Problem::bad_frame(text), false),
-        };
-        if to.is_wanted() || !ends {
-            cell.refuse(to, &problem, now);
-        }
-        if ends {
-            cell.end(CloseCode::Unauthenticated, Some(problem), Reason::Disconnected, now);
-        } else {
-            self.machine.unwelcome();
+        if let Some(waiting) = cell.settle(ticket) {
+            cell.refuse(&waiting.to, problem, now);
         }
     }
 

@@ -2,21 +2,20 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
 use super::HubIn;
-use crate::auth::Guests;
+use super::admission::{Admission, Room};
+use super::rates::Rates;
+use crate::auth::Gate;
 use crate::channel::{Context, Directory, Volume};
-use crate::model::maps::HashMap;
+use crate::clock;
 use crate::model::{Conn, HubId};
 use crate::presence::RegistryIn;
-use crate::protocol::Limits;
+use crate::protocol::{ErrorCode, Limits, Problem};
 use crate::supervise::Post;
-
-/// How many connections each address has.
-type Addresses = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
 /// A server's parts, as its sessions see them.
 pub struct App {
@@ -27,17 +26,20 @@ pub struct App {
     /// Who is online.
     pub registry: Post<RegistryIn>,
     /// Who gets in.
-    pub guests: Guests,
+    pub gate: Gate,
     /// Room for publishes under way.
     pub volume: Volume,
+    /// Who may go how fast.
+    pub(crate) rates: Rates,
     limits: Limits,
     boot: u64,
     conns: AtomicU64,
     hubs: AtomicU32,
-    sessions: Arc<AtomicUsize>,
+    room: Arc<Room>,
+    sockets: Arc<Room>,
+    operators: Arc<Room>,
     draining: AtomicBool,
     workers: Mutex<Vec<Post<HubIn>>>,
-    addresses: Addresses,
 }
 
 impl App {
@@ -46,11 +48,14 @@ impl App {
         context: Arc<Context>,
         directory: Arc<Directory>,
         registry: Post<RegistryIn>,
-        guests: Guests,
+        gate: Gate,
         boot: u64,
     ) -> Self {
         let limits = &context.config.limits;
         let volume = Volume::new(limits.inflight_bytes);
+        let (room, sockets) = (Arc::new(Room::of_sessions(limits)), Arc::new(Room::of_sockets(limits)));
+        let operators = Arc::new(Room::of_operators());
+        let rates = Rates::new(&context.config.rates);
         let limits = Limits {
             frame_bytes: limits.frame_bytes,
             body_bytes: limits.body_bytes,
@@ -63,16 +68,18 @@ impl App {
             context,
             directory,
             registry,
-            guests,
+            gate,
             volume,
+            rates,
             limits,
             boot,
             conns: AtomicU64::new(0),
             hubs: AtomicU32::new(0),
-            sessions: Arc::default(),
+            room,
+            sockets,
+            operators,
             draining: AtomicBool::new(false),
             workers: Mutex::default(),
-            addresses: Arc::default(),
         }
     }
 
@@ -112,47 +119,29 @@ impl App {
 
     /// Sessions whose connections are open.
     pub fn sessions(&self) -> usize {
-        self.sessions.load(Relaxed)
+        self.room.taken()
     }
 
-    /// Counts a connection in, if there is room for it.
-    pub(super) fn admit(&self, address: Option<IpAddr>) -> Option<Admission> {
-        let config = &self.context.config.limits;
-        let count = self.sessions.fetch_add(1, Relaxed) + 1;
-        let mut admission = Admission { sessions: Arc::clone(&self.sessions), address: None };
-        if count > config.sessions {
-            return None;
-        }
-        if let Some(address) = address.filter(|_| config.connections_per_address > 0) {
-            let mut addresses = self.addresses.lock();
-            let taken = addresses.entry(address).or_default();
-            if *taken >= config.connections_per_address {
-                return None;
-            }
-            *taken += 1;
-            admission.address = Some((address, Arc::clone(&self.addresses)));
-        }
-        Some(admission)
+    /// Counts a connection in, if there is room for it and its address does not open too many at once.
+    pub fn connect(&self, address: Option<IpAddr>) -> Option<Admission> {
+        let admitted = if self.rates.connect(address) { self.sockets.admit(address, false) } else { None };
+        self.context.metrics.sockets_refused.inc_by(u64::from(admitted.is_none()));
+        admitted
     }
-}
 
-/// A connection that was counted in; counted out when dropped.
-pub(super) struct Admission {
-    sessions: Arc<AtomicUsize>,
-    address: Option<(IpAddr, Addresses)>,
-}
+    /// Counts in a connection of an operator, at an address of their own.
+    pub fn connect_operator(&self) -> Option<Admission> {
+        self.operators.admit(None, false)
+    }
 
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.sessions.fetch_sub(1, Relaxed);
-        if let Some((address, addresses)) = self.address.take() {
-            let mut addresses = addresses.lock();
-            if let Some(taken) = addresses.get_mut(&address) {
-                *taken -= 1;
-                if *taken == 0 {
-                    addresses.remove(&address);
-                }
-            }
+    /// Counts a session in, if there is room for it; `fresh` says that it has yet to say hello.
+    pub(super) fn admit(&self, address: Option<IpAddr>, fresh: bool) -> Result<Admission, Problem> {
+        if fresh {
+            self.rates.hello(address).inspect_err(|_| self.context.metrics.rate_limited.inc())?;
         }
+        self.room.admit(address, fresh).ok_or_else(|| {
+            let full = Problem::new(ErrorCode::Overloaded, "too many connections; come back later");
+            full.retry_after(5000 + clock::jitter(5000))
+        })
     }
 }

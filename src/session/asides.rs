@@ -6,16 +6,22 @@ use serde_json::{Value, json};
 
 use super::hub::State;
 use super::machine::WATCHED_MAX;
-use super::pending::{Seen, What};
+use super::pending::What;
 use super::queries::{self, UNREAD_MAX};
 use super::watches::Source;
 use super::{HubIn, SessionIn};
 use crate::channel::{Answer, Aside, ChannelIn, Closed, Item, Joined, Origin};
 use crate::clock;
 use crate::metrics::Outcome;
-use crate::model::{ChannelName, Conn, Seq, UserName};
-use crate::presence::{Asker, Reason, RegistryIn, Row, State as There, ToHub};
-use crate::protocol::{CloseCode, event, published, reply};
+use crate::model::maps::HashSet;
+use crate::model::{ChannelName, Conn, Role, Seq, UserName};
+use crate::presence::{Asked, Asker, Reason, RegistryIn, Row, State as There, ToHub, Whom};
+use crate::protocol::{CloseCode, ErrorCode, Problem, event, published, reply};
+
+/// Stands for a command's ticket where nobody asked: someone came to a channel that is watched;
+const NEWCOMER: u64 = 0;
+/// or a session is told of its user's contacts.
+pub(super) const CONTACTS: u64 = u64::MAX;
 
 /// Answers a join. False if the session is not there any more.
 pub(super) fn joined(state: &State, channel: &ChannelName, origin: &Origin, joined: &Joined, next: Seq) -> bool {
@@ -96,7 +102,7 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
             }
             if watches {
                 // From here on the channel is told when the session ends.
-                state.watches.add(origin.conn, &Some(channel.clone()), []);
+                state.watches.add(origin.conn, &Source::Channel(channel.clone()), []);
             }
             state.with_cell(origin.conn, |cell, _| {
                 cell.borrow().session.send(SessionIn::Answer(origin.ticket, answer));
@@ -108,11 +114,15 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
         Item::Watch(conn, user) => {
             if state.watches.count(conn) < WATCHED_MAX {
                 let known = state.watches.watchers(&user).any(|watcher| watcher == conn);
-                watch(state, conn, &Some(channel.clone()), vec![user.clone()]);
+                watch(state, conn, &Source::Channel(channel.clone()), vec![user.clone()]);
                 if !known {
-                    ask_registry(state, conn, 0, vec![user], true);
+                    ask_registry(state, conn, NEWCOMER, vec![(user, None)], true);
                 }
             }
+        }
+        Item::Unwatch(conn) => {
+            let unwatched = state.watches.remove(conn, Vec::new(), Some(channel.clone()));
+            state.unwatched(conn, unwatched);
         }
         Item::Messages(_) | Item::Joined(..) => {}
     }
@@ -129,6 +139,13 @@ fn closed(state: &mut State, channel: &ChannelName, conn: Conn, why: Closed) {
     state.with_cell(conn, |cell, now| {
         let mut cell = cell.borrow_mut();
         cell.channels.remove(channel);
+        if !matches!(why, Closed::Left | Closed::Reset) {
+            // What is being read may not follow the channel's last frame.
+            for waiting in cell.pending.take_reads_of(channel) {
+                cell.refuse(&waiting.to, &Problem::new(ErrorCode::Forbidden, "you are in this channel no more"), now);
+            }
+            cell.unblock();
+        }
         cell.send(event("closed", json!({ "channel": channel, "reason": why })), now);
     });
 }
@@ -136,18 +153,21 @@ fn closed(state: &mut State, channel: &ChannelName, conn: Conn, why: Closed) {
 /// Passes on news for sessions that need not subscribe.
 pub(super) fn pass_on(state: &State, aside: &Aside) {
     match aside {
-        Aside::Read { user, frame } => {
-            for conn in state.by_user.get(user).into_iter().flatten() {
-                state.with_cell(*conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
+        Aside::User { user, channel, frame, not } => {
+            for conn in state.by_user.get(user).into_iter().flatten().filter(|conn| !not.contains(conn)) {
+                state.tell_of(channel, *conn, frame);
             }
         }
-        Aside::Activity { channel, epoch, head, from, members } => {
+        Aside::Activity { channel, epoch, head, from, members, added } => {
             let hears = |conn: &Conn| state.hears(*conn, channel);
             for (user, read) in members {
                 let theirs = state.by_user.get(user).into_iter().flatten();
                 let conns: Vec<Conn> = theirs.filter(|conn| !hears(conn)).copied().collect();
                 if !conns.is_empty() {
-                    let base = json!({ "channel": channel, "epoch": epoch, "head": head, "from": from });
+                    let mut base = json!({ "channel": channel, "epoch": epoch, "head": head, "from": from });
+                    if added.contains(user) {
+                        base["change"] = "added".into();
+                    }
                     count_unread(state, conns, channel, user, *read, base);
                 }
             }
@@ -170,24 +190,24 @@ fn count_unread(state: &State, conns: Vec<Conn>, channel: &ChannelName, user: &U
     });
 }
 
-fn lives(state: &State, conn: Conn) -> bool {
+pub(super) fn lives(state: &State, conn: Conn) -> bool {
     state.worker.cell(conn).is_some_and(|cell| cell.borrow().over().is_none())
 }
 
-fn watch(state: &mut State, conn: Conn, source: &Source, users: Vec<UserName>) {
+pub(super) fn watch(state: &mut State, conn: Conn, source: &Source, users: Vec<UserName>) {
     state.watches.add(conn, source, users);
     let watched = state.watches.count(conn);
     state.with_cell(conn, |cell, _| cell.borrow_mut().watched = watched);
 }
 
-fn ask_registry(state: &State, conn: Conn, ticket: u64, users: Vec<UserName>, watch: bool) {
+pub(super) fn ask_registry(state: &State, conn: Conn, ticket: u64, users: Vec<Asked>, watch: bool) {
     let asker = Asker { conn, ticket };
     state.worker.app.registry.send(RegistryIn::Ask { hub: state.worker.id, asker, users, watch });
 }
 
 /// A session asks how users are. One that is to watch them is entered before the registry is asked: no `Forget` of
 /// another session can fall in between, and nothing that changes from then on is missed.
-pub(super) fn ask(state: &mut State, conn: Conn, ticket: u64, users: Vec<UserName>) {
+pub(super) fn ask(state: &mut State, conn: Conn, ticket: u64, mut users: Vec<Asked>) {
     if !lives(state, conn) {
         return;
     }
@@ -195,13 +215,17 @@ pub(super) fn ask(state: &mut State, conn: Conn, ticket: u64, users: Vec<UserNam
     let what = cell.borrow().pending.get(ticket).map(|waiting| waiting.what.clone());
     match what {
         Some(What::Watch(watching)) => {
-            watch(state, conn, &None, watching.users);
+            watch(state, conn, &Source::Name, watching.users);
             if let Some((channel, present)) = watching.channel {
-                watch(state, conn, &Some(channel), present);
+                watch(state, conn, &Source::Channel(channel), present);
             }
             ask_registry(state, conn, ticket, users, true);
         }
-        Some(What::Presence(_)) => ask_registry(state, conn, ticket, users, false),
+        Some(What::Presence | What::Members(..)) => ask_registry(state, conn, ticket, users, false),
+        None if ticket == CONTACTS => {
+            users.retain(|(user, _)| state.watches.is_contact(conn, user));
+            ask_registry(state, conn, ticket, users, true);
+        }
         _ => {}
     }
 }
@@ -211,10 +235,16 @@ pub(super) fn presence(state: &mut State, message: ToHub) {
     match message {
         ToHub::Report { incarnation } => report(state, incarnation),
         ToHub::Answer { asker, rows } => answer(state, asker, rows),
-        ToHub::Changed { row, reason } => {
+        ToHub::Changed { row, reason, whom } => {
             let frame = changed(&row, reason);
             for conn in state.watches.watchers(&row.user) {
-                state.with_cell(conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
+                state.with_cell(conn, |cell, now| {
+                    let mut cell = cell.borrow_mut();
+                    let is_own = cell.user.as_ref() == Some(&row.user);
+                    if whom == Whom::Everyone || is_own == (whom == Whom::Itself) {
+                        cell.send(frame.clone(), now);
+                    }
+                });
             }
         }
         ToHub::Reap(conns) => {
@@ -252,23 +282,29 @@ fn report(state: &State, incarnation: u64) {
 fn answer(state: &State, asker: Asker, rows: Vec<Row>) {
     let Some(cell) = state.worker.cell(asker.conn) else { return };
     let mut cell = cell.borrow_mut();
-    if asker.ticket == 0 {
-        rows.iter().for_each(|row| cell.send(changed(row, None), clock::moment()));
+    if matches!(asker.ticket, NEWCOMER | CONTACTS) {
+        let is_wanted = |row: &&Row| match asker.ticket {
+            // Who is not there has gone since, or hides.
+            NEWCOMER => row.state != There::Offline,
+            _ => state.watches.is_contact(asker.conn, &row.user),
+        };
+        rows.iter().filter(is_wanted).for_each(|row| cell.send(changed(row, None), clock::moment()));
         return;
     }
     let Some(waiting) = cell.settle(asker.ticket) else { return };
-    let (kind, rows) = match &waiting.what {
-        What::Presence(seen) => ("presence", completed(rows, seen)),
-        What::Watch(watching) => ("watching", completed(rows, &watching.seen)),
+    let kind = match &waiting.what {
+        What::Members(users, more) => {
+            let online: HashSet<&UserName> =
+                rows.iter().filter(|row| row.state == There::Online).map(|row| &row.user).collect();
+            let row = |(user, role): &(UserName, Role)| json!({ "user": user, "role": role, "online": online.contains(user) });
+            let users: Vec<Value> = users.iter().map(row).collect();
+            let members = json!({ "channel": waiting.channel, "members": users, "more": more });
+            return queries::say(&mut cell, &waiting, "members", members);
+        }
+        What::Presence => "presence",
+        What::Watch(_) => "watching",
+        What::Contacts => "contacts",
         _ => return,
     };
     queries::say(&mut cell, &waiting, kind, json!({ "users": rows }));
-}
-
-/// Fills in from disk what the registry does not know.
-fn completed(mut rows: Vec<Row>, seen: &Seen) -> Vec<Row> {
-    for row in rows.iter_mut().filter(|row| row.last_seen.is_none() && row.state != There::Online) {
-        row.last_seen = seen.get(&row.user).copied();
-    }
-    rows
 }

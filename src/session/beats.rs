@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::hub::State;
-use super::{HubIn, SessionIn};
+use super::{HubIn, SessionIn, pass};
 use crate::clock;
 use crate::model::{ChannelName, Conn};
 use crate::presence::Reason;
@@ -21,10 +21,10 @@ impl State {
     /// One part of a heartbeat: looks after all who are ending or stuck, and greets those whose turn it is.
     pub fn tick(&mut self) {
         self.slot = (self.slot + 1) % SLOTS;
-        let now = clock::moment();
+        let (now, wall) = (clock::moment(), clock::wall());
         let patience = self.worker.app.context.config.presence.timeout * 3 / 4;
-        for cell in self.worker.cells() {
-            let mut cell = cell.borrow_mut();
+        for shared in self.worker.cells() {
+            let mut cell = shared.borrow_mut();
             cell.check_pace(now);
             let stuck = cell.is_stuck(patience, now);
             if let Some(over) = cell.over() {
@@ -48,6 +48,11 @@ impl State {
                 if let Some(pulse) = self.pulse(cell.conn) {
                     cell.send(pulse, now);
                 }
+            }
+            let due = cell.over().is_none() && cell.pass.as_ref().is_some_and(|pass| pass.is_due(wall));
+            drop(cell);
+            if due {
+                pass::look_again(&self.worker.app, &shared);
             }
         }
     }

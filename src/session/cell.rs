@@ -7,11 +7,12 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::outbox::Outbox;
+use super::pass::Pass;
 use super::pending::{Pending, To, Waiting};
-use super::{SessionIn, Wire};
+use super::{Admission, SessionIn, Wire};
 use crate::clock;
 use crate::model::maps::HashSet;
-use crate::model::{ChannelName, Conn, Moment, Secret, Sid, UserName};
+use crate::model::{ChannelName, Conn, Grants, Moment, Secret, Sid, UserName, Wall};
 use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
 use crate::supervise::Post;
@@ -45,8 +46,16 @@ pub struct Cell {
     pub sid: Sid,
     /// Where its client is, for operators.
     pub address: String,
+    /// When it began.
+    pub since: Wall,
+    /// What its client calls itself, for operators.
+    pub client: Option<Box<str>>,
     /// Who it is, once it has said hello.
     pub user: Option<UserName>,
+    /// Where its user may go.
+    pub grants: Grants,
+    /// By which token it came, once it has said hello.
+    pub pass: Option<Pass>,
     /// What waits to be written.
     pub outbox: Outbox,
     /// Answers that go to slots, for the wire to take.
@@ -75,6 +84,8 @@ pub struct Cell {
     pub reported: Moment,
     /// Which of its worker's sessions it is, in the order in which they came.
     pub turn: u64,
+    /// Its place among the sessions that there may be.
+    pub admission: Option<Admission>,
     /// The actor.
     pub session: Post<SessionIn>,
     wire: Option<Rc<dyn Wire>>,
@@ -113,7 +124,11 @@ impl Cell {
             secret,
             sid,
             address,
+            since: clock::wall(),
+            client: None,
             user: None,
+            grants: Grants::Any,
+            pass: None,
             outbox,
             settled: VecDeque::new(),
             settled_bytes: 0,
@@ -128,6 +143,7 @@ impl Cell {
             heard: now,
             reported: now,
             turn: 0,
+            admission: None,
             session,
             wire: None,
             woken: false,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ChannelName, Epoch, HubId, Message, Wall};
+use crate::model::{ChannelName, Epoch, HubId, Message, Standing, Wall};
 
 fn posted(seq: Seq) -> Arc<Posted> {
     Arc::new(Posted::new(&ChannelName::stored("a").unwrap(), &Message::sample(seq, Wall(0))))
@@ -100,7 +100,13 @@ impl World {
     }
 
     fn origin(count: u64) -> Origin {
-        Origin { hub: HubId(0), conn: conn(count), ticket: 1, user: UserName::parse("ann").unwrap() }
+        Origin {
+            hub: HubId(0),
+            conn: conn(count),
+            ticket: 1,
+            user: UserName::parse("ann").unwrap(),
+            standing: Standing::Guest,
+        }
     }
 
     fn join(&mut self, count: u64, back: u64, stood: bool, in_memory: bool) {

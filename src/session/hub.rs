@@ -9,20 +9,21 @@ use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context as Ctx, Handler};
 
-use super::asides;
 use super::beats::SLOTS;
 use super::cell::Shared;
 use super::feed::{Feed, Outlet};
+use super::lists::Lists;
 use super::pulls::Floor;
 use super::watches::Watches;
 use super::worker::Worker;
 use super::{App, HubIn};
+use super::{asides, contacts, pass, survey};
 use crate::channel::{Batch, ChannelIn, ToHub};
 use crate::clock;
 use crate::model::maps::{HashMap, HashSet};
 use crate::model::{ChannelName, Conn, Moment, UserName};
 use crate::presence::{self, Reason, RegistryIn};
-use crate::protocol::{CloseCode, ErrorCode, Problem};
+use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
 use crate::store::ReadError;
 use crate::supervise::{Budget, Envelope, Keeper, Post};
 
@@ -31,6 +32,7 @@ pub(super) struct State {
     pub worker: Rc<Worker>,
     pub feeds: HashMap<ChannelName, Feed>,
     pub watches: Watches,
+    pub lists: Lists,
     pub by_user: HashMap<UserName, HashSet<Conn>>,
     pub crowds: HashMap<ChannelName, usize>,
     pub subscriptions: HashMap<Conn, HashSet<ChannelName>>,
@@ -130,6 +132,7 @@ impl State {
             worker,
             feeds: HashMap::default(),
             watches: Watches::default(),
+            lists: Lists::default(),
             by_user: HashMap::default(),
             crowds: HashMap::default(),
             subscriptions: HashMap::default(),
@@ -139,6 +142,7 @@ impl State {
 
     fn take(&mut self, message: HubIn) {
         match message {
+            HubIn::Coming(conn, user) => self.lists.coming(conn, user),
             HubIn::Arrived(conn, user) => {
                 self.by_user.entry(user).or_default().insert(conn);
             }
@@ -174,15 +178,34 @@ impl State {
                 feed.go_on(out);
             }),
             HubIn::Ask(conn, ticket, users) => asides::ask(self, conn, ticket, users),
+            HubIn::Listed(conn, ticket, roll) => contacts::listed(self, conn, ticket, roll),
+            HubIn::Contacts(user, listed) => contacts::changed(self, &user, listed),
             HubIn::Activity { conns, channel, frame } => {
                 for conn in conns.into_iter().filter(|conn| !self.hears(*conn, &channel)) {
-                    self.with_cell(conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
+                    self.tell_of(&channel, conn, &frame);
                 }
             }
+            HubIn::Void(user) => {
+                for conn in self.by_user.get(&user).into_iter().flatten() {
+                    self.with_cell(*conn, |cell, _| pass::look_again(&self.worker.app, cell));
+                }
+            }
+            HubIn::Survey(tell) => drop(tell.send(survey::rows(&self.worker))),
+            HubIn::Kick(sid, tell) => drop(tell.send(survey::kick(&self.worker, &sid))),
             HubIn::Tick => self.tick(),
             HubIn::Notice => self.notice(),
             HubIn::Drain => self.drain(),
         }
+    }
+
+    /// Tells a session of a channel that it need not hear, but has to be let into.
+    pub fn tell_of(&self, channel: &ChannelName, conn: Conn, frame: &Frame) {
+        self.with_cell(conn, |cell, now| {
+            let mut cell = cell.borrow_mut();
+            if cell.grants.hold(channel.as_str()) {
+                cell.send(frame.clone(), now);
+            }
+        });
     }
 
     /// Does something with a session that is still there.
@@ -230,6 +253,7 @@ impl State {
     }
 
     fn gone(&mut self, conn: Conn, user: Option<&UserName>) {
+        self.lists.gone(conn);
         let mut channels = self.subscriptions.remove(&conn).unwrap_or_default();
         let (unwatched, watched) = self.watches.gone(conn);
         channels.extend(watched);
@@ -248,7 +272,8 @@ impl State {
         }
     }
 
-    fn unwatched(&self, conn: Conn, users: Vec<UserName>) {
+    /// A session watches these users no more.
+    pub fn unwatched(&self, conn: Conn, users: Vec<UserName>) {
         self.with_cell(conn, |cell, _| cell.borrow_mut().watched = self.watches.count(conn));
         if !users.is_empty() {
             self.worker.app.registry.send(RegistryIn::Forget { hub: self.worker.id, users });

@@ -1,10 +1,10 @@
 //! What a session does with a frame. Pure: fed frames with the time, it returns what should happen.
 
-use super::pending::{Pending, Seen, To, Watching, What};
+use super::pending::{Pending, To, Watching, What};
 use crate::channel::{Action, Draft};
 use crate::model::maps::HashSet;
 use crate::model::{ChannelName, Moment, UserName};
-use crate::protocol::{Bounds, CloseCode, Command, ErrorCode, Hello, Incoming, Problem};
+use crate::protocol::{Bounds, CloseCode, Command, ErrorCode, Hello, Incoming, Problem, Tending};
 
 /// So many bad frames in a row end a session (protocol, section 2).
 const STRIKES: u32 = 16;
@@ -45,6 +45,15 @@ pub(super) enum Effect {
         ticket: u64,
         after: Option<ChannelName>,
         limit: usize,
+    },
+    Contacts {
+        ticket: u64,
+        add: Vec<UserName>,
+        remove: Vec<UserName>,
+    },
+    Visible {
+        ticket: u64,
+        on: bool,
     },
     Refresh {
         ticket: u64,
@@ -196,7 +205,7 @@ impl Machine {
             Command::Typing { channel } => ask(pending, channel, What::Done, Action::Typing),
             Command::Read { channel, seq } => ask(pending, channel, What::Done, Action::Read(seq)),
             Command::Presence { users } => {
-                let ticket = pending.open(to, None, What::Presence(Seen::default()), now);
+                let ticket = pending.open(to, None, What::Presence, now);
                 vec![Effect::Ask { ticket, users }]
             }
             Command::Watch(watch) if watched + watch.users.len().max(1) > WATCHED_MAX => {
@@ -218,9 +227,25 @@ impl Machine {
                 }
                 effects
             }
+            Command::Tend { channel, tending } => {
+                let what = match tending {
+                    Tending::Create { .. } => What::Create,
+                    Tending::Members { .. } => What::Members(Vec::new(), false),
+                    _ => What::Done,
+                };
+                ask(pending, channel, what, Action::Tend(tending))
+            }
             Command::Channels { after, limit } => {
                 let ticket = pending.open(to, None, What::Channels, now);
                 vec![Effect::Channels { ticket, after, limit }]
+            }
+            Command::Contacts { add, remove } => {
+                let ticket = pending.open(to, None, What::Contacts, now);
+                vec![Effect::Contacts { ticket, add, remove }]
+            }
+            Command::Visible { on } => {
+                let ticket = pending.open(to, None, What::Done, now);
+                vec![Effect::Visible { ticket, on }]
             }
             Command::Refresh { token } => {
                 let ticket = pending.open(to, None, What::Refresh, now);

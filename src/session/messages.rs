@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
+use tokio::sync::oneshot;
 
+use super::Row;
+use super::contacts::Roll;
+use super::lists::Listed;
 use crate::channel::Answer;
-use crate::model::{ChannelName, Conn, Moment, Seq, UserName};
-use crate::presence::Reason;
+use crate::model::{ChannelName, Conn, Moment, Seq, Sid, UserName};
+use crate::presence::{Asked, Reason};
 use crate::protocol::Posted;
 use crate::store::ReadError;
 
@@ -31,12 +35,18 @@ pub type Page = Result<Arc<[Arc<Posted>]>, ReadError>;
 /// What a hub is told.
 #[derive(Debug)]
 pub enum HubIn {
+    /// A session of this account is about to be welcome: from here on it misses no change of its user's contacts.
+    Coming(Conn, UserName),
     /// A session said hello.
     Arrived(Conn, UserName),
     /// A session ended, this user's if it had said hello.
     Gone(Conn, Option<UserName>),
     /// A session asks how these users are; if it is to watch them, it does from here on.
-    Ask(Conn, u64, Vec<UserName>),
+    Ask(Conn, u64, Vec<Asked>),
+    /// A session's list of contacts was read, or changed by the command of this ticket, or neither could be done.
+    Listed(Conn, u64, Option<Roll>),
+    /// A user's contacts were changed.
+    Contacts(UserName, Listed),
     /// A session wants to hear no more of these users, asked for by name or by channel.
     Unwatch(Conn, Vec<UserName>, Option<ChannelName>),
     /// A session has room for more of a replay.
@@ -65,6 +75,12 @@ pub enum HubIn {
         /// The event.
         frame: ByteString,
     },
+    /// Tokens of this user may have become void.
+    Void(UserName),
+    /// An operator asks which sessions there are.
+    Survey(oneshot::Sender<Vec<Row>>),
+    /// An operator ends the session of this public name. It is told whether it was here.
+    Kick(Sid, oneshot::Sender<bool>),
     /// The interval timer.
     Tick,
     /// The server is stopping: say so.

@@ -5,32 +5,42 @@
 //! thread, in a [`Cell`] that actor, hub and wire share there.
 
 mod actor;
+mod admission;
 mod app;
 mod asides;
 mod beats;
 #[cfg(feature = "testing")]
 pub mod bench;
 mod cell;
+mod contacts;
 mod feed;
+mod hello;
 mod hub;
+mod lists;
 mod machine;
 mod messages;
 mod outbox;
+mod pass;
 mod pending;
 mod pulls;
 mod queries;
 mod rate;
+mod rates;
+mod survey;
 mod turns;
 mod watches;
 mod wire;
 mod worker;
 
 pub use actor::Session;
+pub use admission::{Admission, OPERATORS};
 pub use app::App;
 pub use cell::{Cell, Over, Settled, Shared};
+pub use contacts::follow;
 pub use hub::Hub;
 pub use messages::{HubIn, SessionIn};
 pub use outbox::{Outbox, Overflow};
+pub use survey::Row;
 pub use turns::{Seat, Turn};
 pub use wire::Wire;
 #[cfg(feature = "testing")]

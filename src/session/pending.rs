@@ -5,16 +5,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::model::maps::HashMap;
-use crate::model::{ChannelName, Moment, UserName, Wall};
+use crate::model::{ChannelName, Moment, Role, UserName};
 use crate::protocol::History;
 
 /// Every command is answered within ten seconds (protocol, section 2); half a second is left for the way back.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(9500);
-
-/// When users who may be offline were last seen, read from disk before the registry is asked: its answer can then go
-/// out in the order in which it came.
-pub type Seen = HashMap<UserName, Wall>;
 
 /// What a session is about to watch.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,14 +18,12 @@ pub struct Watching {
     pub users: Vec<UserName>,
     /// By being in this channel.
     pub channel: Option<(ChannelName, Vec<UserName>)>,
-    /// When they were last seen.
-    pub seen: Seen,
 }
 
 impl Watching {
     /// Users by name.
     pub fn of(users: Vec<UserName>) -> Self {
-        Self { users, ..Self::default() }
+        Self { users, channel: None }
     }
 }
 
@@ -50,17 +43,23 @@ pub enum What {
     /// `history`, once it is known where the log stands.
     History(Box<History>),
     /// `presence`
-    Presence(Seen),
+    Presence,
     /// `watching`
     Watch(Watching),
     /// `watching`, once it is known who is in the channel, if it is still wanted; and these users.
     WatchChannel(Vec<UserName>, bool),
+    /// `contacts`
+    Contacts,
     /// `unwatched`
     Unwatch,
     /// `channels`
     Channels,
     /// `refreshed`
     Refresh,
+    /// `created`
+    Create,
+    /// `members`, once it is known who they are: with their roles, and whether more follow.
+    Members(Vec<(UserName, Role)>, bool),
 }
 
 /// Where a command's answer goes.
@@ -165,6 +164,11 @@ impl Pending {
         self.take(ticket)
     }
 
+    /// Whether a command of this sort waits.
+    pub fn has(&self, what: &What) -> bool {
+        self.waiting.iter().any(|(_, waiting)| waiting.what == *what)
+    }
+
     /// Users, or a channel's, are to be watched no more: not by a `watch` either that has not been answered yet.
     pub fn unwatch(&mut self, users: &[UserName], channel: Option<&ChannelName>) {
         for (_, waiting) in &mut self.waiting {
@@ -180,6 +184,16 @@ impl Pending {
                 _ => {}
             }
         }
+    }
+
+    /// Takes those that read something of `channel` whose answer would name it.
+    pub fn take_reads_of(&mut self, channel: &ChannelName) -> Vec<Waiting> {
+        let reads = |waiting: &Waiting| {
+            waiting.channel.as_ref() == Some(channel) && matches!(waiting.what, What::History(_) | What::Members(..))
+        };
+        let theirs = self.waiting.iter().filter(|(_, waiting)| reads(waiting));
+        let tickets: Vec<u64> = theirs.map(|(ticket, _)| *ticket).collect();
+        tickets.into_iter().filter_map(|ticket| self.take(ticket)).collect()
     }
 
     /// Takes all that were asked of `channel`.

@@ -6,20 +6,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::cell::Shared;
-use super::pending::{Seen, Waiting, Watching, What};
+use super::pending::{Waiting, Watching, What};
 use super::{HubIn, Session};
-use crate::auth::AuthError;
 use crate::channel::Answer;
 use crate::clock;
-use crate::model::maps::HashMap;
 use crate::model::{ChannelName, Epoch, Hour, Message, Seq, UserName};
-use crate::presence::{last_seen_key, parse_last_seen};
-use crate::protocol::{ErrorCode, Frame, History, Posted, Problem, reply};
-use crate::store::{ChannelLog, Membership, Meta, ReadError, member_key, places_prefix};
+use crate::presence::{Asked, last_seen_key, parse_last_seen};
+use crate::protocol::{Frame, History, Posted, Problem, reply};
+use crate::store::{
+    ChannelLog, Mark, Membership, Meta, Place, ReadError, mark_key, member_key, place_key, places_prefix,
+};
 
 /// How many unread messages are counted at most (protocol, section 2).
 pub(super) const UNREAD_MAX: u64 = 1000;
@@ -29,7 +29,7 @@ const STRIDE: u64 = 32;
 const PAGE_BYTES: usize = 512 * 1024;
 
 /// Carries out `work`, then settles the command with the frame or the problem that it gives.
-fn settle_later<F>(cell: &Shared, ticket: u64, kind: &'static str, work: F)
+pub(super) fn settle_later<F>(cell: &Shared, ticket: u64, kind: &'static str, work: F)
 where
     F: Future<Output = Result<Box<RawValue>, Problem>> + 'static,
 {
@@ -51,11 +51,11 @@ pub(super) fn say(cell: &mut super::Cell, waiting: &Waiting, kind: &str, members
 }
 
 /// Writes a reply's members down, away from the session's thread.
-fn written(members: &impl Serialize) -> Result<Box<RawValue>, ReadError> {
+pub(super) fn written(members: &impl Serialize) -> Result<Box<RawValue>, ReadError> {
     serde_json::value::to_raw_value(members).map_err(|error| ReadError::Unavailable(error.to_string()))
 }
 
-fn unread_now(error: ReadError) -> Problem {
+pub(super) fn unread_now(error: ReadError) -> Problem {
     match error {
         ReadError::NoChannel => Problem::not_found(),
         other => Problem::unavailable(other.to_string()),
@@ -76,7 +76,7 @@ pub(super) fn answer(session: &Session, ticket: u64, answer: Answer) {
             let mut all: Vec<UserName> = present.iter().chain(&users).cloned().collect();
             all.sort();
             all.dedup();
-            let watching = Watching { users, channel: wanted.then_some((channel, present)), seen: Seen::default() };
+            let watching = Watching { users, channel: wanted.then_some((channel, present)) };
             cell.pending.turn(ticket, What::Watch(watching));
             drop(cell);
             ask(session, ticket, all);
@@ -91,6 +91,17 @@ pub(super) fn answer(session: &Session, ticket: u64, answer: Answer) {
                 json!({ "channel": channel, "users": users, "count": count, "more": more }),
             );
         }
+        (Answer::Members { users, more }, _) => {
+            // Only who is online is asked.
+            let names = users.iter().map(|(user, _)| (user.clone(), None)).collect();
+            cell.pending.turn(ticket, What::Members(users, more));
+            session.worker.hub.send(HubIn::Ask(cell.conn, ticket, names));
+        }
+        (Answer::Created { epoch, private }, _) => {
+            let Some(waiting) = cell.settle(ticket) else { return };
+            let channel = waiting.channel.clone();
+            say(&mut cell, &waiting, "created", json!({ "channel": channel, "epoch": epoch, "private": private }));
+        }
         (_, what) => {
             let Some(waiting) = cell.settle(ticket) else { return };
             let kind = if what == What::Unwatch { "unwatched" } else { "ok" };
@@ -99,43 +110,34 @@ pub(super) fn answer(session: &Session, ticket: u64, answer: Answer) {
     }
 }
 
-/// Asks the registry, after looking up when those who may be offline were last seen.
+/// Asks the registry, after looking up when those who may be offline were last seen: its answer can then go out in the
+/// order in which it came.
 pub(super) fn ask(session: &Session, ticket: u64, users: Vec<UserName>) {
     let context = &session.worker.app.context;
-    let (meta, names) = (Arc::clone(&context.meta), users.clone());
-    let look_up = context.reads.run(move || last_seen(&*meta, names));
+    let meta = Arc::clone(&context.meta);
+    let look_up = context.reads.run(move || last_seen(&*meta, users));
     let (cell, worker) = (Rc::clone(&session.cell), Rc::clone(&session.worker));
     actix::spawn(async move {
         let found = look_up.await;
         let mut cell = cell.borrow_mut();
-        let seen = match found {
-            Ok(seen) => seen,
+        match found {
+            Ok(asked) => worker.hub.send(HubIn::Ask(cell.conn, ticket, asked)),
             Err(error) => {
                 if let Some(waiting) = cell.settle(ticket) {
                     cell.refuse(&waiting.to, &unread_now(error), clock::moment());
                 }
-                return;
             }
-        };
-        match cell.pending.get(ticket).map(|waiting| waiting.what.clone()) {
-            Some(What::Presence(_)) => cell.pending.turn(ticket, What::Presence(seen)),
-            Some(What::Watch(watching)) => cell.pending.turn(ticket, What::Watch(Watching { seen, ..watching })),
-            _ => return,
         }
-        worker.hub.send(HubIn::Ask(cell.conn, ticket, users));
     });
 }
 
-/// When these users were last seen, as far as it is on disk.
-pub(super) fn last_seen(meta: &dyn Meta, users: Vec<UserName>) -> Result<Seen, ReadError> {
-    let mut seen = HashMap::default();
-    for user in users {
+/// These users, and when they were last seen as far as it is on disk.
+pub(super) fn last_seen(meta: &dyn Meta, users: Vec<UserName>) -> Result<Vec<Asked>, ReadError> {
+    let look_up = |user: UserName| {
         let record = meta.get(&last_seen_key(&user))?;
-        if let Some(at) = record.and_then(|record| parse_last_seen(&record.value)) {
-            seen.insert(user, at);
-        }
-    }
-    Ok(seen)
+        Ok((user, record.and_then(|record| parse_last_seen(&record.value))))
+    };
+    users.into_iter().map(look_up).collect()
 }
 
 /// Reads a page of a channel whose log stands between `first` and `head`.
@@ -146,7 +148,8 @@ fn history(session: &Session, ticket: u64, asked: History, epoch: Epoch, first: 
     let read = context.reads.run(move || {
         let (messages, more) = page(&*log, &asked, first, head, bytes)?;
         // What was announced and then lost, which only an interval allows, ended that life of the log.
-        if log.head(&asked.channel)?.is_none_or(|now| now.epoch != epoch) {
+        let now = log.head(&asked.channel)?.ok_or(ReadError::NoChannel)?;
+        if now.epoch != epoch {
             return Err(ReadError::Unavailable("the log began anew".into()));
         }
         let frames: Result<Vec<Box<RawValue>>, _> =
@@ -261,44 +264,50 @@ pub(super) fn channels(session: &Session, ticket: u64, after: Option<ChannelName
     let context = &session.worker.app.context;
     let Some(user) = session.user().cloned() else { return };
     let (log, meta) = (Arc::clone(&context.log), Arc::clone(&context.meta));
+    let grants = session.cell.borrow().grants.clone();
     let read = context.reads.run(move || {
         let prefix = places_prefix(user.as_str());
         let after = after.map(|name| format!("{prefix}{name}"));
-        let mut places = meta.list(&prefix, after.as_deref(), limit.saturating_add(1))?;
-        let more = places.len() > limit;
-        places.truncate(limit);
-        let mut rows = Vec::new();
-        for (key, _) in places {
-            let Ok(channel) = ChannelName::stored(&key[prefix.len()..]) else { continue };
-            let Some(head) = log.head(&channel)? else { continue };
-            let record = meta.get(&member_key(channel.as_str(), user.as_str()))?;
-            let record = record.and_then(|record| Membership::parse(&record.value));
-            let Some(Membership { role, read }) = record else { continue };
-            let unread = log.unread(&channel, &user, read, UNREAD_MAX)?;
-            rows.push(json!({
-                "channel": channel, "epoch": head.epoch, "head": head.seq, "read": read, "unread": unread, "role": role,
-            }));
+        let (mut rows, mut after, mut more) = (Vec::new(), after, true);
+        while more && rows.len() <= limit {
+            let page = meta.list(&prefix, after.as_deref(), limit.saturating_add(1))?;
+            more = page.len() > limit;
+            after = page.last().map(|(key, _)| key.clone());
+            for channel in page.iter().map(|(key, _)| &key[prefix.len()..]).filter(|channel| grants.hold(channel)) {
+                rows.extend(membership(&*log, &*meta, &user, channel)?);
+            }
         }
+        let more = rows.len() > limit;
+        rows.truncate(limit);
         written(&json!({ "channels": rows, "more": more }))
     });
     settle_later(&session.cell, ticket, "channels", async move { read.await.map_err(unread_now) });
 }
 
-/// Whether a token is good and of the same user, and until when.
-pub(super) fn refresh(session: &Session, ticket: u64, token: String) {
-    let app = Arc::clone(&session.worker.app);
-    let user = session.user().cloned();
-    settle_later(&session.cell, ticket, "refreshed", async move {
-        match app.guests.return_with(&token, clock::wall()).await {
-            Ok(identity) if Some(&identity.user) == user.as_ref() => {
-                written(&json!({ "expires_at": identity.expires_at })).map_err(unread_now)
-            }
-            Ok(_) => Err(Problem::new(ErrorCode::Forbidden, "token: it is another user's")),
-            Err(AuthError::Unauthenticated) => {
-                Err(Problem::new(ErrorCode::Unauthenticated, "token: unknown or expired"))
-            }
-            Err(error @ AuthError::Forbidden) => Err(Problem::new(ErrorCode::Forbidden, error.to_string())),
-            Err(error) => Err(Problem::unavailable(error.to_string())),
-        }
+/// One of the user's channels; `None` if it is no more.
+fn membership(
+    log: &dyn ChannelLog,
+    meta: &dyn Meta,
+    user: &UserName,
+    channel: &str,
+) -> Result<Option<Value>, ReadError> {
+    let Ok(channel) = ChannelName::stored(channel) else { return Ok(None) };
+    let Some(head) = log.head(&channel)? else { return Ok(None) };
+    let record = meta.get(&member_key(channel.as_str(), user.as_str()))?;
+    let Some(Membership { read }) = record.and_then(|record| Membership::parse(&record.value)) else { return Ok(None) };
+    let place = meta.get(&place_key(channel.as_str()))?.map(|record| Place::read(&record.value));
+    let place = place.unwrap_or_default();
+    if place.ending {
+        return Ok(None);
+    }
+    let mark = meta.get(&mark_key(channel.as_str(), user.as_str()))?;
+    let mark = mark.map(|record| Mark::read(&record.value)).unwrap_or_default();
+    let unread = log.unread(&channel, user, read, UNREAD_MAX)?;
+    let mut row = json!({
+        "channel": channel, "epoch": head.epoch, "head": head.seq, "read": read, "unread": unread, "role": mark.role,
     });
+    if let Some(title) = place.title {
+        row["title"] = title.into();
+    }
+    Ok(Some(row))
 }

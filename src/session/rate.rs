@@ -1,69 +1,41 @@
-//! How many commands a session may send in a second.
+//! How fast someone may go: commands, bytes, requests, each by an allowance that fills up again.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
-use governor::clock::{Clock, Reference};
 use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
-use crate::clock;
-use crate::config::Rates;
+use crate::clock::{Clock, Governed, Tick};
 
-/// The process's own clock, for the limiter.
-#[derive(Clone, Debug)]
-struct Ours;
+type Limiter = RateLimiter<NotKeyed, InMemoryState, Governed, NoOpMiddleware<Tick>>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Tick(u64);
-
-impl Reference for Tick {
-    fn duration_since(&self, earlier: Self) -> Nanos {
-        Duration::from_millis(self.0.saturating_sub(earlier.0)).into()
-    }
-
-    fn saturating_sub(&self, duration: Nanos) -> Self {
-        let duration: Duration = duration.into();
-        Self(self.0.saturating_sub(duration.as_millis() as u64))
-    }
-}
-
-impl std::ops::Add<Nanos> for Tick {
-    type Output = Self;
-
-    fn add(self, duration: Nanos) -> Self {
-        let duration: Duration = duration.into();
-        Self(self.0 + duration.as_millis() as u64)
-    }
-}
-
-impl Clock for Ours {
-    type Instant = Tick;
-
-    fn now(&self) -> Tick {
-        Tick(clock::moment().0)
-    }
-}
-
-/// A session's allowance; none where rates are not limited.
+/// An allowance of so many a second, and twice that in a burst. Taking from it is one atomic exchange, whoever shares it.
 #[derive(Debug)]
-pub(super) struct Rate(Option<RateLimiter<NotKeyed, InMemoryState, Ours, NoOpMiddleware<Tick>>>);
+pub(crate) struct Rate(Option<(Limiter, u32)>);
 
 impl Rate {
-    /// As `rates.commands_per_second` says, with twice that in a burst.
-    pub fn new(rates: &Rates) -> Self {
-        let quota = NonZeroU32::new(rates.commands_per_second).filter(|_| rates.enabled).map(|each| {
+    /// So many a second; with 0 there is no limit.
+    pub fn new(per_second: u32) -> Self {
+        Self(NonZeroU32::new(per_second).map(|each| {
             let burst = each.saturating_mul(NonZeroU32::MIN.saturating_add(1));
-            Quota::per_second(each).allow_burst(burst)
-        });
-        Self(quota.map(|quota| RateLimiter::direct_with_clock(quota, Ours)))
+            (RateLimiter::direct_with_clock(Quota::per_second(each).allow_burst(burst), Governed), burst.get())
+        }))
     }
 
-    /// Takes one command from the allowance, or says after how many milliseconds there is one.
+    /// Takes one, or says after how many milliseconds there is one.
     pub fn take(&self) -> Result<(), u64> {
-        let Some(limiter) = &self.0 else { return Ok(()) };
-        limiter.check().map_err(|early| (early.wait_time_from(Ours.now()).as_millis() as u64).max(1))
+        self.take_all(1)
+    }
+
+    /// Takes so many, and if they are more than a burst, a whole one; or nothing, and says when to try again.
+    pub fn take_all(&self, count: usize) -> Result<(), u64> {
+        let Some((limiter, burst)) = &self.0 else { return Ok(()) };
+        let count = u32::try_from(count).unwrap_or(*burst).min(*burst);
+        let Some(count) = NonZeroU32::new(count) else { return Ok(()) };
+        match limiter.check_n(count) {
+            Ok(Err(early)) => Err((early.wait_time_from(Governed.now()).as_millis() as u64).max(1)),
+            _ => Ok(()),
+        }
     }
 }

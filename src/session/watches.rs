@@ -1,12 +1,21 @@
 //! Which sessions of one worker watch which users. Pure.
 //!
-//! A session watches a user by name, by a channel that the user is in, or both; it hears of each change once.
+//! A session watches a user by name, by a channel that the user is in, as a contact, or all of that; it hears of each
+//! change once.
 
 use crate::model::maps::{HashMap, HashSet};
 use crate::model::{ChannelName, Conn, UserName};
 
-/// Why a user is watched: by name, or by being in a channel.
-pub(super) type Source = Option<ChannelName>;
+/// Why a user is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// By name.
+    Name,
+    /// For being in this channel.
+    Channel(ChannelName),
+    /// For being a contact.
+    Contact,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Watches {
@@ -18,7 +27,7 @@ pub(super) struct Watches {
 impl Watches {
     /// A session watches these users from now on.
     pub fn add(&mut self, conn: Conn, source: &Source, users: impl IntoIterator<Item = UserName>) {
-        if let Some(channel) = source {
+        if let Source::Channel(channel) = source {
             self.by_channel.entry(channel.clone()).or_default().insert(conn);
         }
         let theirs = self.by_conn.entry(conn).or_default();
@@ -29,18 +38,26 @@ impl Watches {
     }
 
     /// A session watches these users no more by name, or nobody of this channel. Returns those whom nobody watches now.
-    pub fn remove(&mut self, conn: Conn, users: Vec<UserName>, channel: Source) -> Vec<UserName> {
-        if let Some(channel) = &channel {
-            self.leave(conn, channel);
+    pub fn remove(&mut self, conn: Conn, users: Vec<UserName>, channel: Option<ChannelName>) -> Vec<UserName> {
+        let mut reasons: Vec<_> = users.into_iter().map(|user| (user, Source::Name)).collect();
+        if let Some(channel) = channel {
+            self.leave(conn, &channel);
+            let source = Source::Channel(channel);
+            let theirs = self.by_conn.get(&conn).into_iter().flat_map(HashMap::keys);
+            reasons.extend(theirs.map(|user| (user.clone(), source.clone())));
         }
+        self.end(conn, reasons)
+    }
+
+    /// These are no contacts of a session's user any more. Returns those whom nobody watches now.
+    pub fn part(&mut self, conn: Conn, users: Vec<UserName>) -> Vec<UserName> {
+        self.end(conn, users.into_iter().map(|user| (user, Source::Contact)).collect())
+    }
+
+    fn end(&mut self, conn: Conn, reasons: Vec<(UserName, Source)>) -> Vec<UserName> {
         let Some(theirs) = self.by_conn.get_mut(&conn) else { return Vec::new() };
         let mut ended = Vec::new();
-        let by_name = users.into_iter().map(|user| (user, None));
-        let by_channel: Vec<_> = match channel {
-            Some(_) => theirs.keys().map(|user| (user.clone(), channel.clone())).collect(),
-            None => Vec::new(),
-        };
-        for (user, source) in by_name.chain(by_channel) {
+        for (user, source) in reasons {
             let Some(sources) = theirs.get_mut(&user) else { continue };
             sources.remove(&source);
             if sources.is_empty() {
@@ -91,6 +108,12 @@ impl Watches {
         self.by_user.get(user).into_iter().flatten().copied()
     }
 
+    /// Whether a session watches this user as a contact.
+    pub fn is_contact(&self, conn: Conn, user: &UserName) -> bool {
+        let sources = self.by_conn.get(&conn).and_then(|theirs| theirs.get(user));
+        sources.is_some_and(|sources| sources.contains(&Source::Contact))
+    }
+
     /// How many users a session watches.
     pub fn count(&self, conn: Conn) -> usize {
         self.by_conn.get(&conn).map_or(0, HashMap::len)
@@ -123,20 +146,33 @@ mod tests {
     fn a_user_watched_by_name_and_by_channel_is_watched_until_both_end() {
         let mut watches = Watches::default();
         let name = ChannelName::stored("a").unwrap();
-        let room = Some(name.clone());
-        watches.add(conn(1), &None, [user("ann")]);
+        let room = Source::Channel(name.clone());
+        watches.add(conn(1), &Source::Name, [user("ann")]);
         watches.add(conn(1), &room, [user("ann"), user("bob")]);
-        assert_eq!(watches.remove(conn(1), vec![], room.clone()), [user("bob")]);
+        assert_eq!(watches.remove(conn(1), vec![], Some(name.clone())), [user("bob")]);
         assert_eq!(watches.watchers(&user("ann")).count(), 1);
         assert_eq!(watches.remove(conn(1), vec![user("ann")], None), [user("ann")]);
         assert!(watches.users().is_empty() && watches.of_channel(&name).next().is_none());
     }
 
     #[test]
+    fn a_contact_is_watched_until_it_is_none_whatever_else_ends() {
+        let mut watches = Watches::default();
+        watches.add(conn(1), &Source::Contact, [user("ann"), user("bob")]);
+        watches.add(conn(1), &Source::Name, [user("ann")]);
+        assert!(watches.remove(conn(1), vec![user("ann"), user("bob")], None).is_empty());
+        assert_eq!((watches.watchers(&user("ann")).count(), watches.count(conn(1))), (1, 2));
+        watches.add(conn(1), &Source::Name, [user("bob")]);
+        assert_eq!(watches.part(conn(1), vec![user("ann"), user("bob")]), [user("ann")]);
+        assert!(!watches.is_contact(conn(1), &user("bob")));
+        assert_eq!(watches.gone(conn(1)).0, [user("bob")]);
+    }
+
+    #[test]
     fn only_those_whom_nobody_watches_any_more_are_named() {
         let mut watches = Watches::default();
-        watches.add(conn(1), &None, [user("ann"), user("bob")]);
-        watches.add(conn(2), &None, [user("ann")]);
+        watches.add(conn(1), &Source::Name, [user("ann"), user("bob")]);
+        watches.add(conn(2), &Source::Name, [user("ann")]);
         assert_eq!(watches.gone(conn(1)).0, [user("bob")]);
         assert_eq!(watches.gone(conn(2)).0, [user("ann")]);
     }

@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 
-use super::app::Admission;
 use super::cell::Shared;
 use super::turns::{Turn, Turns};
 use super::{App, Hub, HubIn, Session, SessionIn, Wire};
 use crate::clock;
 use crate::model::maps::HashMap;
-use crate::model::{Conn, HubId, Moment, UserName};
+use crate::model::{Caller, Conn, HubId, Moment};
 use crate::presence::Reason;
-use crate::protocol::{CloseCode, ErrorCode, Problem};
+use crate::protocol::CloseCode;
 use crate::supervise::Post;
 
 thread_local! {
@@ -36,8 +35,8 @@ pub enum Purpose {
     Stream(Option<String>),
     /// A client that fetches frames, and says which it has. It may have brought a token.
     Numbered(Option<String>),
-    /// One command of this user. It does not count as being online, and nobody hears of it.
-    Errand(UserName),
+    /// One command of this caller. It does not count as being online, and nobody hears of it.
+    Errand(Caller),
 }
 
 /// What sessions, hub and wires of one thread share.
@@ -81,22 +80,24 @@ impl Worker {
     /// Opens a session for a client at `address`. If there is no room, or the server is stopping, it has ended already,
     /// and its wire has only to say so.
     pub fn open(self: &Rc<Self>, address: Option<IpAddr>, purpose: Purpose) -> Door {
-        let admission = self.app.admit(address);
+        let fresh = !matches!(purpose, Purpose::Errand(_));
+        let (admission, refused) = match self.app.admit(address, fresh) {
+            Ok(admission) => (Some(admission), None),
+            Err(refused) => (None, Some(refused)),
+        };
         let cell = Session::start(self, address, purpose);
         let turn = self.opened.get();
         self.opened.set(turn + 1);
         cell.borrow_mut().turn = turn;
         let conn = cell.borrow().conn;
         self.cells.borrow_mut().insert(conn, Rc::clone(&cell));
-        let full = admission.is_none();
+        cell.borrow_mut().admission = admission;
         if self.app.is_draining() {
             cell.borrow_mut().end(CloseCode::Draining, None, Reason::Drained, clock::moment());
-        } else if full {
-            let problem = Problem::new(ErrorCode::Overloaded, "too many connections; come back later");
-            let problem = problem.retry_after(5000 + clock::jitter(5000));
-            cell.borrow_mut().end(CloseCode::Later, Some(problem), Reason::Disconnected, clock::moment());
+        } else if refused.is_some() {
+            cell.borrow_mut().end(CloseCode::Later, refused, Reason::Disconnected, clock::moment());
         }
-        Door { cell, worker: Rc::clone(self), _admission: admission }
+        Door { cell, worker: Rc::clone(self) }
     }
 }
 
@@ -104,7 +105,6 @@ impl Worker {
 pub struct Door {
     cell: Shared,
     worker: Rc<Worker>,
-    _admission: Option<Admission>,
 }
 
 impl Door {
@@ -174,6 +174,7 @@ impl Drop for Door {
         let conn = {
             let mut cell = self.cell.borrow_mut();
             cell.disconnected(Reason::Disconnected, clock::moment());
+            cell.admission = None;
             cell.conn
         };
         self.worker.cells.borrow_mut().remove(&conn);

@@ -45,7 +45,9 @@ pub use health::Health;
 pub use log::{ChannelLog, Done, Hash, Head};
 pub use memory::MemoryRows;
 pub use meta::{Meta, MetaOp, Tell, Versioned, WriteError};
-pub use places::{Membership, Role, member_key, members_prefix, places_prefix};
+pub use places::{
+    Mark, Membership, Place, mark_key, marks_prefix, member_key, members_prefix, place_key, places_prefix,
+};
 pub use reads::Reads;
 pub use rows::{Batch, EngineError, MAX_VALUE, Rows, Visit};
 pub use sled::SledRows;

@@ -1,27 +1,20 @@
-//! Where memberships are kept among the small records, and what such a record holds. Pure.
+//! Where it is kept among the small records who belongs to a channel and what its owners made of it, and what such a record
+//! holds. Pure.
 //!
 //! A membership stands at `c/<channel>/<user>`, so that a channel finds its members; `m/<user>/<channel>` is empty and
-//! says that it is there, so that a user's channels are found. Both are written and removed together.
+//! says that it is there, so that a user's channels are found. Both are written and removed together. What outlasts a
+//! membership (a role, a ban, an invitation) stands at `p/<channel>/<user>`, and what is said of the channel itself at
+//! `place/<channel>`; a channel of which nothing special is said has neither.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::MetaOp;
-use crate::model::{ChannelName, Seq};
-
-/// What a member may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// What everyone may.
-    Member,
-}
+use crate::model::{ChannelName, Role, Seq};
 
 /// A membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
-    /// What the member may do.
-    pub role: Role,
     /// Up to where the member has read.
     pub read: Seq,
 }
@@ -34,14 +27,12 @@ impl Membership {
 
     /// Writes a member's read position down.
     pub fn write(channel: &ChannelName, user: &str, read: Seq) -> MetaOp {
-        // A role and a number: there is nothing in it that could fail to be written.
-        let value = serde_json::to_vec(&Self { role: Role::Member, read }).unwrap_or_default();
-        MetaOp::Put(member_key(channel.as_str(), user), value.into())
+        MetaOp::Put(member_key(channel.as_str(), user), bytes(&Self { read }))
     }
 
-    /// Makes a member who has read nothing yet.
-    pub fn begin(channel: &ChannelName, user: &str) -> Vec<MetaOp> {
-        vec![Self::write(channel, user, 0), MetaOp::Put(format!("{}{channel}", places_prefix(user)), Bytes::new())]
+    /// Makes a member who has read up to `read`.
+    pub fn begin(channel: &ChannelName, user: &str, read: Seq) -> [MetaOp; 2] {
+        [Self::write(channel, user, read), MetaOp::Put(format!("{}{channel}", places_prefix(user)), Bytes::new())]
     }
 
     /// Ends a membership.
@@ -49,6 +40,67 @@ impl Membership {
         let place = format!("{}{channel}", places_prefix(user));
         [MetaOp::Remove(member_key(channel, user)), MetaOp::Remove(place)]
     }
+}
+
+/// What a channel has made of a user, whether a member or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mark {
+    /// What the user may do.
+    pub role: Role,
+    /// Whether the user is shut out.
+    pub banned: bool,
+    /// Whether the user was asked in.
+    pub invited: bool,
+}
+
+impl Mark {
+    /// Reads a record's value. One that cannot be read shuts its user out.
+    pub fn read(value: &[u8]) -> Self {
+        serde_json::from_slice(value).unwrap_or(Self { role: Role::Member, banned: true, invited: false })
+    }
+
+    /// Whether it says nothing.
+    pub fn is_plain(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Writes down what a channel makes of a user.
+    pub fn write(self, channel: &ChannelName, user: &str) -> MetaOp {
+        let key = mark_key(channel.as_str(), user);
+        if self.is_plain() { MetaOp::Remove(key) } else { MetaOp::Put(key, bytes(&self)) }
+    }
+}
+
+/// What is said of a channel as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Place {
+    /// Whether it is there for its members and those they invite alone.
+    pub private: bool,
+    /// What it is called, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// It is being deleted: nobody is told that it was there, and what is left of it has yet to go.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ending: bool,
+}
+
+impl Place {
+    /// Reads a record's value. One that cannot be read keeps strangers out.
+    pub fn read(value: &[u8]) -> Self {
+        serde_json::from_slice(value).unwrap_or(Self { private: true, title: None, ending: false })
+    }
+
+    /// Writes down what is said of a channel.
+    pub fn write(&self, channel: &ChannelName) -> MetaOp {
+        MetaOp::Put(place_key(channel.as_str()), bytes(self))
+    }
+}
+
+/// Flags, numbers and a text: there is nothing in them that could fail to be written.
+fn bytes(record: &impl Serialize) -> Bytes {
+    serde_json::to_vec(record).unwrap_or_default().into()
 }
 
 /// What the keys of a channel's memberships begin with; the user follows.
@@ -66,6 +118,21 @@ pub fn places_prefix(user: &str) -> String {
     format!("m/{user}/")
 }
 
+/// What the keys of a channel's marks begin with; the user follows.
+pub fn marks_prefix(channel: &str) -> String {
+    format!("p/{channel}/")
+}
+
+/// The key of one mark.
+pub fn mark_key(channel: &str, user: &str) -> String {
+    format!("{}{user}", marks_prefix(channel))
+}
+
+/// The key of what is said of a channel.
+pub fn place_key(channel: &str) -> String {
+    format!("place/{channel}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,9 +140,9 @@ mod tests {
     #[test]
     fn what_is_begun_is_ended_and_can_be_read_between() {
         let channel = ChannelName::stored("a").unwrap();
-        let begun = Membership::begin(&channel, "ann");
+        let begun = Membership::begin(&channel, "ann", 7);
         let MetaOp::Put(key, value) = &begun[0] else { panic!("a put") };
-        assert_eq!((key.as_str(), Membership::parse(value).unwrap().read), ("c/a/ann", 0));
+        assert_eq!((key.as_str(), Membership::parse(value).unwrap().read), ("c/a/ann", 7));
         let keys = |ops: &[MetaOp]| -> Vec<String> {
             let of = |op: &MetaOp| match op {
                 MetaOp::Put(key, _) | MetaOp::Remove(key) => key.clone(),
@@ -85,5 +152,19 @@ mod tests {
         };
         assert_eq!(keys(&begun), keys(&Membership::end("a", "ann")));
         assert_eq!(Membership::parse(b"nonsense"), None);
+        assert_eq!(Membership::parse(br#"{"role":"member","read":3}"#), Some(Membership { read: 3 }), "of before");
+    }
+
+    #[test]
+    fn a_mark_that_says_nothing_is_not_kept() {
+        let channel = ChannelName::stored("a").unwrap();
+        assert_eq!(Mark::default().write(&channel, "ann"), MetaOp::Remove("p/a/ann".into()));
+        let mark = Mark { role: Role::Muted, banned: true, invited: false };
+        let MetaOp::Put(key, value) = mark.write(&channel, "ann") else { panic!("a put") };
+        assert_eq!((key.as_str(), Mark::read(&value)), ("p/a/ann", mark));
+        let place = Place { private: true, title: Some("A".into()), ending: false };
+        let MetaOp::Put(key, value) = place.write(&channel) else { panic!("a put") };
+        assert_eq!((key.as_str(), Place::read(&value)), ("place/a", place));
+        assert!(Mark::read(b"nonsense").banned && Place::read(b"nonsense").private);
     }
 }

@@ -192,7 +192,7 @@ impl Writer {
         self.chores.append(&mut commit.gone);
         let took = clock::stamp().duration_since(began);
         for wait in waited {
-            core.probe.handled(wait, took);
+            core.probe.handled(began.checked_sub(wait).unwrap_or(began), wait, took);
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ pub fn attempt<M>(probe: &Probe, name: &str, envelope: Envelope<M>, handle: impl
     let (message, sent) = envelope.open();
     let begun = clock::stamp();
     let worked = endure(probe, name, || handle(message));
-    probe.handled(begun.duration_since(sent), begun.elapsed());
+    probe.handled(sent, begun.duration_since(sent), begun.elapsed());
     worked
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use prometheus::{Histogram, HistogramOpts};
+
+use crate::clock;
 
 /// Bucket bounds in seconds: 10 µs to 10 s, three to a decade.
 const BUCKETS: [f64; 19] = [
@@ -23,6 +25,9 @@ pub struct Probe {
     panics: AtomicU64,
     restarts: AtomicU64,
     resting: AtomicI64,
+    /// When the last message that was handled had been sent, in nanoseconds after the probe was made.
+    reached: AtomicU64,
+    made: Instant,
     handle: Histogram,
     wait: Histogram,
 }
@@ -38,6 +43,9 @@ pub struct Snapshot {
     pub mailbox_depth: i64,
     /// The most that ever waited at once.
     pub mailbox_high_water: i64,
+    /// How long the oldest of them has waited, at most: as long ago as the last one that was handled was sent. Exact to a
+    /// message where there is one actor of the kind.
+    pub oldest: Duration,
     /// Messages handled.
     pub handled: u64,
     /// Handlers that panicked.
@@ -64,6 +72,8 @@ impl Probe {
             panics: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             resting: AtomicI64::new(0),
+            reached: AtomicU64::new(0),
+            made: clock::stamp(),
             handle: histogram("parlor_actor_handle_seconds", "Time that an actor took to handle a message."),
             wait: histogram("parlor_actor_wait_seconds", "Time that a message waited in an actor's mailbox."),
         }
@@ -95,9 +105,10 @@ impl Probe {
         self.depth.fetch_sub(1, Relaxed);
     }
 
-    /// A message was handled, after `wait` in the mailbox, in `took`.
-    pub fn handled(&self, wait: Duration, took: Duration) {
+    /// A message was handled that had been `sent` then, after `wait` in the mailbox, in `took`.
+    pub fn handled(&self, sent: Instant, wait: Duration, took: Duration) {
         self.handled.fetch_add(1, Relaxed);
+        self.reached.store(sent.saturating_duration_since(self.made).as_nanos() as u64, Relaxed);
         self.wait.observe(wait.as_secs_f64());
         self.handle.observe(took.as_secs_f64());
     }
@@ -119,10 +130,14 @@ impl Probe {
 
     /// The figures now.
     pub fn snapshot(&self) -> Snapshot {
+        let mailbox_depth = self.depth.load(Relaxed);
+        let reached = Duration::from_nanos(self.reached.load(Relaxed));
+        let oldest = clock::stamp().saturating_duration_since(self.made).saturating_sub(reached);
         Snapshot {
             kind: self.kind,
             live: self.live.load(Relaxed),
-            mailbox_depth: self.depth.load(Relaxed),
+            mailbox_depth,
+            oldest: if mailbox_depth > 0 { oldest } else { Duration::ZERO },
             mailbox_high_water: self.high_water.load(Relaxed),
             handled: self.handled.load(Relaxed),
             panics: self.panics.load(Relaxed),

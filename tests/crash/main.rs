@@ -8,10 +8,14 @@
 mod support;
 
 mod crowd;
+mod edge;
 mod interval;
 mod kill;
+mod operators;
+mod places;
 mod polls;
 mod signals;
+mod users;
 
 use std::sync::{PoisonError, RwLock};
 

@@ -88,6 +88,11 @@ fn the_page_about_commands_and_events_is_true() {
 }
 
 #[test]
+fn the_page_about_channels_as_places_is_true() {
+    holds("docs/protocol/places.md", 7);
+}
+
+#[test]
 fn the_page_about_coming_back_is_true() {
     holds("docs/protocol/resume.md", 5);
 }
@@ -105,6 +110,16 @@ fn the_page_about_long_poll_is_true() {
 #[test]
 fn the_page_about_plain_http_is_true() {
     holds("docs/protocol/http.md", 6);
+}
+
+#[test]
+fn the_page_about_accounts_is_true() {
+    holds("docs/protocol/accounts.md", 7);
+}
+
+#[test]
+fn the_page_about_embedding_is_true() {
+    holds("docs/protocol/embedding.md", 1);
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub enum Class {
     Secret,
     /// A session's public name.
     Sid,
-    /// A guest's token.
+    /// A guest's token, or an account's.
     Token,
     /// A guest's name.
     Guest,
@@ -46,8 +46,13 @@ impl Class {
             Self::Epoch => !came.is_empty(),
             Self::Secret => came.split_once('-').is_some_and(|(worker, rest)| hex(worker, 1) && hex(rest, 64)),
             Self::Sid => hex(came, 12),
+            // One of another service is as it was handed in.
+            Self::Token if page.starts_with("eyJ") => {
+                page.split('…').next().is_some_and(|beginning| came.starts_with(beginning))
+            }
             Self::Token => {
-                came.split('.').next_back().is_some_and(|secret| came.starts_with("g1.~") && hex(secret, 64))
+                let form = came.starts_with("g1.~") || came.starts_with("a1.");
+                came.split('.').next_back().is_some_and(|secret| form && hex(secret, 64))
             }
             Self::Guest => {
                 is_guest(came) && came.rsplit_once('-').map(|it| it.0) == page.rsplit_once('-').map(|it| it.0)

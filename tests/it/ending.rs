@@ -11,6 +11,8 @@ scenarios! {
         a_draining_server_says_so_and_closes_with_1001,
         what_was_published_into_a_drain_is_answered_and_kept,
         a_goodbye_waits_for_what_was_asked_before_it;
+    secure:
+        a_draining_server_says_so_and_closes_with_1001;
     once:
         the_metrics_name_no_secret;
     waiting:

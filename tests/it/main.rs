@@ -11,6 +11,8 @@ mod support;
 /// the engine cannot matter; `websocket` and `longpoll` likewise, for what only that transport has; and `alone` where
 /// the transport cannot matter either.
 ///
+/// `secure` runs them over WebSocket over TLS, for what the bytes on their way could spoil.
+///
 /// `waiting` is `once`, and `waiting_websocket` is `websocket`, for what mostly waits for a period to pass: one test runs
 /// it over all its transports at the same time, and the period is waited out once. What keeps the machine busy, or says
 /// how soon somebody busy is served, does not belong there.
@@ -42,6 +44,9 @@ macro_rules! scenarios {
     (@ websocket $($name:ident)+) => {
         scenarios!(@@ websocket Memory WebSocket $($name)+);
         scenarios!(@@ hosted Memory Hosted $($name)+);
+    };
+    (@ secure $($name:ident)+) => {
+        scenarios!(@@ secure Memory Secure $($name)+);
     };
     (@ longpoll $($name:ident)+) => {
         scenarios!(@@ longpoll Memory LongPoll $($name)+);
@@ -75,18 +80,29 @@ macro_rules! scenarios {
     };
 }
 
+mod access;
+mod accounts;
+mod address;
+mod contacts;
+mod direct;
+mod embedding;
 mod ending;
+mod expiry;
 mod faults;
 mod frames;
 mod hello;
+mod hostile;
 mod joining;
 mod leaving;
 mod longpoll;
 mod once;
 mod parked;
+mod places;
 mod polls;
 mod presence;
+mod private;
 mod publishing;
+mod rates;
 mod reading;
 mod requests;
 mod rest;
@@ -95,5 +111,9 @@ mod rooms;
 mod silence;
 mod slow;
 mod switch;
+mod tending;
+mod tls;
+mod tokens;
 mod trouble;
+mod visible;
 mod websocket;

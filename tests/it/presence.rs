@@ -23,6 +23,8 @@ scenarios! {
         many_who_come_and_go_are_shown_as_they_are;
     websocket:
         a_cut_connection_shows_within_a_second;
+    secure:
+        a_cut_connection_shows_within_a_second;
     waiting_websocket:
         a_peer_that_fell_silent_is_offline_by_timeout,
         a_peer_that_reads_and_says_nothing_is_ended_with_4000,

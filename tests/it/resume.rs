@@ -13,6 +13,9 @@ scenarios! {
         every_cursor_goes_on_where_it_says_while_others_publish,
         a_client_that_is_cut_again_and_again_hears_everything_once,
         a_replay_larger_than_the_sessions_queue_arrives_whole;
+    secure:
+        a_client_that_is_cut_again_and_again_hears_everything_once,
+        a_replay_larger_than_the_sessions_queue_arrives_whole;
     once:
         many_who_join_at_once_hear_the_same;
     waiting:

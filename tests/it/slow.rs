@@ -14,6 +14,10 @@ scenarios! {
         a_jammed_reader_is_cut_off_and_the_others_hear_everything_at_their_pace,
         a_burst_of_large_messages_ends_nobody_who_reads,
         coming_back_to_many_channels_at_once_gives_every_replay;
+    secure:
+        a_jammed_reader_is_cut_off_and_the_others_hear_everything_at_their_pace,
+        a_burst_of_large_messages_ends_nobody_who_reads,
+        coming_back_to_many_channels_at_once_gives_every_replay;
     waiting:
         a_reader_that_was_too_slow_comes_back_and_misses_nothing;
     longpoll:

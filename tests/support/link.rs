@@ -20,7 +20,9 @@ pub enum Transport {
     WebSocket,
     /// `POST /v1/sessions` and what follows it.
     LongPoll,
-    /// The same, of a server that is mounted in a host application.
+    /// The same, over TLS.
+    Secure,
+    /// The same as the first, of a server that is mounted in a host application.
     Hosted,
     /// WebSocket and long-poll by turns, and a client that comes back does so over the other one.
     Mixed,
@@ -103,7 +105,8 @@ impl Dial {
     /// Opens a connection.
     pub async fn connect(self) -> Result<Line, String> {
         let link: Box<dyn Link> = match self.way() {
-            Transport::WebSocket | Transport::Hosted => Box::new(WebSocket::open(self.to, self.narrow).await?),
+            Transport::WebSocket | Transport::Hosted => Box::new(WebSocket::open(self.to, self.narrow, false).await?),
+            Transport::Secure => Box::new(WebSocket::open(self.to, self.narrow, true).await?),
             Transport::LongPoll | Transport::Mixed => Box::new(LongPoll::open(self).await?),
         };
         let (orders, inbox) = mpsc::unbounded_channel();

@@ -1,6 +1,7 @@
 //! What the outside tests share: a server to talk to, a client that checks what it hears, and raw sockets for what a
 //! well-behaved client would never do. Nothing here looks inside the server.
 
+mod accounts;
 mod client;
 mod end;
 mod host;
@@ -13,9 +14,11 @@ mod process;
 mod raw;
 mod site;
 mod sorter;
+pub mod tls;
 mod websocket;
 mod words;
 
+pub use accounts::password;
 pub use client::{Client, DEADLINE};
 pub use end::End;
 pub use http::{Answer, Http, Request, ask, get, get_with};

@@ -1,6 +1,6 @@
 //! A server in a process of its own, on a directory of the test's own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -66,7 +66,9 @@ impl Process {
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if let Some(address) = line.strip_prefix("listening on http://") {
+                let address =
+                    line.strip_prefix("listening on http").map(|rest| rest.trim_start_matches(['s', ':', '/']));
+                if let Some(address) = address {
                     let _ = tell.send(address.parse::<SocketAddr>());
                 }
             }
@@ -82,6 +84,17 @@ impl Process {
         let mut said = String::new();
         child.stderr.take().expect("stderr is piped").read_to_string(&mut said).expect("what it said is UTF-8");
         (status.code(), said)
+    }
+
+    /// Has the binary do something else than serve, on the same directory; returns its exit code, what it printed, and
+    /// what it said besides.
+    pub fn carry_out(dir: &Path, words: &[&str], stdin: &str) -> (Option<i32>, String, String) {
+        let mut child = command(dir, &[]).args(words).stdin(Stdio::piped()).spawn().expect("the binary starts");
+        // It may end without reading.
+        let _ = child.stdin.take().expect("stdin is piped").write_all(stdin.as_bytes());
+        let output = child.wait_with_output().expect("it ends");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
     /// The process's number.

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parlor::clock;
-use parlor::config::{Bind, Config};
+use parlor::config::{Argon2, Bind, Config};
 use parlor::model::{ChannelName, Message, UserName, Wall};
 use parlor::server::{Parts, Running};
-use parlor::store::{MemoryRows, Rows, Store};
+use parlor::store::{MemoryRows, MetaOp, Rows, Store};
 use parlor::supervise::{Faults, Probes};
 use serde_json::json;
 use tempfile::TempDir;
@@ -19,6 +19,7 @@ use super::client::Client;
 use super::host::{Host, Serving};
 use super::http::{Answer, Request, ask, get};
 use super::link::{Dial, Transport};
+use super::tls;
 
 /// The engines that scenarios run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,10 @@ impl Stage {
             Engine::Sled => parlor::config::Engine::Sled,
         };
         config.channels.arbiters = 2;
+        // As little work as Argon2 knows, less than a configuration may ask for.
+        config.auth.argon2 = Argon2 { memory_kib: 8, passes: 1, lanes: 1, at_once: 1 };
         config.rates.enabled = false;
+        config.server.tls = (self.transport == Transport::Secure).then(|| tls::files(dir.path()));
         change(&mut config);
         let mut site = Site {
             address: ([127, 0, 0, 1], 0).into(),
@@ -139,13 +143,7 @@ impl Site {
 
     /// Writes messages into a channel's log while the server is stopped, one for each age in hours.
     pub fn write_past(&self, channel: &str, ages: &[i64]) {
-        assert!(self.running.is_none(), "the server is running");
-        let probes = Probes::default();
-        let store = match &self.rows {
-            Some(rows) => Store::on(Arc::clone(rows), &self.config.store, &probes),
-            None => Store::open(&self.config.store, &probes),
-        };
-        let store = store.expect("a store");
+        let store = self.store();
         let log = store.log();
         let channel = ChannelName::stored(channel).expect("a channel's name");
         let now = clock::wall();
@@ -167,6 +165,39 @@ impl Site {
         told.recv().expect("an answer").expect("the messages are written");
         drop(log);
         store.close().expect("the store closes");
+    }
+
+    /// Makes an account an operator's while the server is stopped.
+    pub fn make_operator(&self, name: &str) {
+        self.write_record(&format!("user/{name}"), |account| {
+            let mut account: serde_json::Value = serde_json::from_slice(account).expect("an account");
+            account["operator"] = true.into();
+            account
+        });
+    }
+
+    /// Makes another thing of a small record while the server is stopped; it is given empty if it is not there.
+    pub fn write_record(&self, key: &str, make: impl FnOnce(&[u8]) -> serde_json::Value) {
+        let store = self.store();
+        let meta = store.meta();
+        let before = meta.get(key).expect("the store reads").map(|record| record.value).unwrap_or_default();
+        let put = MetaOp::Put(key.to_owned(), make(&before).to_string().into_bytes().into());
+        let (tell, told) = std::sync::mpsc::channel();
+        meta.write(vec![put], Box::new(move |done| drop(tell.send(done))));
+        told.recv().expect("an answer").expect("the record is written");
+        drop(meta);
+        store.close().expect("the store closes");
+    }
+
+    /// What a stopped server stands on.
+    fn store(&self) -> Store {
+        assert!(self.running.is_none(), "the server is running");
+        let probes = Probes::default();
+        let store = match &self.rows {
+            Some(rows) => Store::on(Arc::clone(rows), &self.config.store, &probes),
+            None => Store::open(&self.config.store, &probes),
+        };
+        store.expect("a store")
     }
 
     /// A connection on which nothing has been said yet.

@@ -4,22 +4,32 @@ use std::net::SocketAddr;
 
 use futures_util::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::link::{Heard, Link, tcp};
+use super::tls;
+
+/// What it goes over.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// One WebSocket.
-pub(super) struct WebSocket(WebSocketStream<TcpStream>);
+pub(super) struct WebSocket(WebSocketStream<Box<dyn Stream>>);
 
 impl WebSocket {
     /// Connects and upgrades.
-    pub async fn open(to: SocketAddr, narrow: bool) -> Result<Self, String> {
-        let stream = tcp(to, narrow).await?;
-        let done = client_async(format!("ws://{to}/v1/ws"), stream).await;
+    pub async fn open(to: SocketAddr, narrow: bool, secure: bool) -> Result<Self, String> {
+        let (scheme, stream): (_, Box<dyn Stream>) = if secure {
+            ("wss", Box::new(tls::connect(to, narrow, &["http/1.1"]).await?))
+        } else {
+            ("ws", Box::new(tcp(to, narrow).await?))
+        };
+        let done = client_async(format!("{scheme}://{to}/v1/ws"), stream).await;
         done.map(|(socket, _)| Self(socket)).map_err(|why| format!("no upgrade: {why}"))
     }
 }

@@ -6,7 +6,7 @@ use crate::scan::{Source, imports};
 const BASE: [&str; 4] = ["model", "clock", "metrics", "planted"];
 /// What each folder may import besides [`BASE`]; `docs/architecture.md` draws it. `model` and `clock` get nothing of
 /// the base but what stands here.
-const MAY_IMPORT: [(&str, &[&str]); 21] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("clock", &["model"]),
     ("metrics", &[]),
@@ -22,8 +22,15 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("presence", &["protocol", "config", "store", "broker", "auth", "supervise"]),
     ("channel", &["protocol", "config", "store", "broker", "auth", "supervise", "presence"]),
     ("session", &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel"]),
-    ("transport", &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel", "session"]),
-    ("admin", &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel", "session"]),
+    ("http", &["protocol", "config", "auth", "supervise", "session"]),
+    (
+        "transport",
+        &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel", "session", "http"],
+    ),
+    (
+        "admin",
+        &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel", "session", "http"],
+    ),
     ("server", &["*"]),
     ("cli", &["*"]),
     ("main", &["*"]),
@@ -77,6 +84,9 @@ const PLACES: [(&[&str], &[&str], &str); 3] = [
             "src/session/pulls",
             "src/session/queries",
             "src/session/asides",
+            "src/session/contacts",
+            "src/session/hello",
+            "src/http/",
             "src/transport/",
             "src/admin/",
             "src/server",

@@ -28,6 +28,8 @@ impl Setting {
     pub fn settings(more: &[(&'static str, u64)]) -> Settings {
         let mut settings = Settings::from([
             ("limits.connections_per_address", "0".to_owned()),
+            ("limits.before_hello", "100000".to_owned()),
+            ("limits.before_hello_per_address", "0".to_owned()),
             ("rates.enabled", "false".to_owned()),
             ("server.drain_notice_ms", "0".to_owned()),
             ("log.filter", r#""warn""#.to_owned()),

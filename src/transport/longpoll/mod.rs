@@ -22,9 +22,10 @@ use bytestring::ByteString;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::answer::{json, only, problem, refusal};
-use super::body::{self, Query};
-use super::edge::{address, bearer};
+use super::edge::address;
+use crate::http::answer::{json, only, problem, refusal};
+use crate::http::asker::bearer;
+use crate::http::body::{self, Query};
 use crate::model::Secret;
 use crate::protocol::{ErrorCode, Frame, Problem};
 use crate::session::{App, Worker};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::super::edge::address;
-use crate::model::UserName;
+use crate::model::Caller;
 use crate::protocol::{CloseCode, ErrorCode, Frame, Problem, reply};
 use crate::session::{App, Over, Purpose, Wire, Worker};
 
@@ -24,15 +24,15 @@ impl Wire for Bell {
     fn cut(&self) {}
 }
 
-/// Has a command of this type carried out for `user`, and returns its reply.
+/// Has a command of this type carried out for `caller`, and returns its reply.
 pub(super) async fn run(
     request: &HttpRequest,
     app: &std::sync::Arc<App>,
-    user: UserName,
+    caller: Caller,
     kind: &str,
     members: impl Serialize,
 ) -> Result<Frame, Problem> {
-    let door = Worker::here(app).open(address(request), Purpose::Errand(user));
+    let door = Worker::here(app).open(address(request), Purpose::Errand(caller));
     let bell = Rc::new(Bell::default());
     door.connect(Rc::clone(&bell) as Rc<dyn Wire>);
     door.frame(reply(kind, None, members), Some(0));

@@ -256,6 +256,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 self.sent += sent;
             }
             (self.unsent, self.sent) = (Vec::new(), 0);
+            // With TLS, what was taken may wait below. Nothing more is taken from the outbox before the socket has it.
+            ready!(Pin::new(&mut self.io).poll_flush(ctx))?;
             let wrote = WRITING.with_borrow_mut(|buffer| {
                 buffer.clear();
                 self.gather(buffer);
@@ -334,10 +336,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Task<T> {
         }
         if this.end == End::Both && written.is_ready() {
             // The server is the one that ends the connection (RFC 6455, section 7.1.1).
-            if ready!(Pin::new(&mut this.io).poll_shutdown(ctx)).is_err() {
-                return Poll::Ready(());
+            match Pin::new(&mut this.io).poll_shutdown(ctx) {
+                Poll::Ready(Ok(())) => this.end = End::Finished,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {}
             }
-            this.end = End::Finished;
         }
         match &mut this.timer {
             Some(timer) => timer.as_mut().poll(ctx),

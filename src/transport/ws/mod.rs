@@ -16,9 +16,10 @@ use actix_http::ws::Codec;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{WsResponseBuilder, handshake};
 
-use super::answer;
-use super::edge::{address, bearer};
+use super::edge::address;
 use super::socket::Descriptor;
+use crate::http::answer;
+use crate::http::asker::bearer;
 use crate::protocol::Problem;
 use crate::session::{App, Purpose, Worker};
 use inlet::Inlet;

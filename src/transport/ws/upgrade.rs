@@ -17,10 +17,12 @@ use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::Transports;
-use super::super::edge::{Origins, bearer};
+use super::super::edge::Origins;
+use super::super::proxies::Proxies;
 use super::super::socket::Descriptor;
 use super::SUBPROTOCOL;
 use super::lean::{Line, Task};
+use crate::http::asker::bearer;
 use crate::session::{App, Door, Purpose, Worker};
 
 /// Where it is asked for.
@@ -28,9 +30,10 @@ const PATH: &str = "/v1/ws";
 
 impl Transports {
     /// What the HTTP service of a server of its own does with requests to upgrade: a WebSocket at `/v1/ws` gets a wire
-    /// of its own, and `otherwise`, the application, answers what else there is.
+    /// of its own, if clients come here, and `otherwise`, the application, answers what else there is.
     pub fn upgrade<T, S, B>(
         &self,
+        for_clients: bool,
         otherwise: S,
     ) -> impl ServiceFactory<
         (Request, Framed<T, Codec>),
@@ -46,14 +49,16 @@ impl Transports {
         S::Error: Into<Response<BoxBody>>,
         B: MessageBody + 'static,
     {
-        let (app, origins) = (self.app.clone().into_inner(), self.origins.clone().into_inner());
+        let app = self.app.clone().into_inner();
+        let (origins, proxies) = (self.origins.clone().into_inner(), self.proxies.clone().into_inner());
         let otherwise = Rc::new(otherwise);
         fn_factory(move || {
-            let (app, origins, otherwise) = (Arc::clone(&app), Arc::clone(&origins), Rc::clone(&otherwise));
+            let (app, otherwise) = (Arc::clone(&app), Rc::clone(&otherwise));
+            let (origins, proxies) = (Arc::clone(&origins), Arc::clone(&proxies));
             async move {
                 let otherwise = Rc::new(otherwise.new_service(()).await?);
                 Ok(fn_service(move |(request, framed): (Request, Framed<T, Codec>)| {
-                    let accepted = accept(&app, &origins, &request);
+                    let accepted = for_clients.then(|| accept(&app, &origins, &proxies, &request)).flatten();
                     let otherwise = Rc::clone(&otherwise);
                     async move {
                         match accepted {
@@ -74,13 +79,13 @@ impl Transports {
 }
 
 /// Opens a session for a request that asks for a WebSocket as it should.
-fn accept(app: &Arc<App>, origins: &Origins, request: &Request) -> Option<(Door, Response<()>)> {
-    let accepted = request.path() == PATH && origins.allow(request.headers());
+fn accept(app: &Arc<App>, origins: &Origins, proxies: &Proxies, request: &Request) -> Option<(Door, Response<()>)> {
+    let accepted = request.path() == PATH && origins.allow(request.head());
     let mut response = handshake(request.head()).ok().filter(|_| accepted)?;
     if offers(request) {
         response.insert_header((SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
     }
-    let address = request.peer_addr().map(|peer| peer.ip());
+    let address = proxies.client(request.peer_addr(), request.headers());
     let door = Worker::here(app).open(address, Purpose::Stream(bearer(request.headers())));
     Some((door, response.finish().drop_body()))
 }

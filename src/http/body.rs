@@ -10,18 +10,16 @@ use bytestring::ByteString;
 
 use super::answer;
 use crate::protocol::{ErrorCode, Problem};
-
-/// How long a body may take to come in.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
+use crate::session::App;
 
 /// Reads a body of at most `most` bytes, which has to be said to be JSON if anything is said of it. What cannot be read
 /// comes back as its answer. Where something is left unread the connection ends with the answer, and the answer says so.
-pub(super) async fn read(request: &HttpRequest, body: web::Payload, most: usize) -> Result<ByteString, HttpResponse> {
+pub async fn read(request: &HttpRequest, body: web::Payload, most: usize) -> Result<ByteString, HttpResponse> {
     read_all(request, body, most).await.map_err(unread)
 }
 
 /// The same answer, to a request whose body is left unread.
-pub(super) fn unread(mut answer: HttpResponse) -> HttpResponse {
+pub fn unread(mut answer: HttpResponse) -> HttpResponse {
     answer.head_mut().set_connection_type(ConnectionType::Close);
     answer
 }
@@ -40,7 +38,9 @@ async fn read_all(request: &HttpRequest, body: web::Payload, most: usize) -> Res
     if said.is_some_and(|length| length > most as u64) {
         return Err(too_large());
     }
-    let bytes = match tokio::time::timeout(BODY_WITHIN, body.to_bytes_limited(most)).await {
+    let config = request.app_data::<web::Data<App>>().map(|app| &app.context.config);
+    let within = config.map_or(Duration::ZERO, |config| config.limits.body_timeout);
+    let bytes = match tokio::time::timeout(within, body.to_bytes_limited(most)).await {
         Ok(Ok(Ok(bytes))) => bytes,
         Ok(Ok(Err(error))) => {
             return Err(answer::problem(&Problem::bad_frame(format!("the body broke off: {error}"))));
@@ -60,7 +60,7 @@ fn is_json(kind: &str) -> bool {
 }
 
 /// The members of a request's query.
-pub(super) struct Query(Vec<(String, String)>);
+pub struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Reads them.

@@ -23,22 +23,22 @@ fn status(code: ErrorCode) -> StatusCode {
 }
 
 /// An answer with this JSON text.
-pub(super) fn json(status: StatusCode, text: impl Into<Frame>) -> HttpResponse {
+pub fn json(status: StatusCode, text: impl Into<Frame>) -> HttpResponse {
     HttpResponse::build(status).content_type("application/json").body(text.into().into_bytes())
 }
 
 /// An error, with the status of its code.
-pub(super) fn problem(problem: &Problem) -> HttpResponse {
+pub fn problem(problem: &Problem) -> HttpResponse {
     problem_as(status(problem.code), problem)
 }
 
 /// An error with a status of its own, for what HTTP tells apart and frames do not.
-pub(super) fn problem_as(status: StatusCode, problem: &Problem) -> HttpResponse {
+pub fn problem_as(status: StatusCode, problem: &Problem) -> HttpResponse {
     error(status, problem, problem.frame(None))
 }
 
 /// An error that was written down as a command's reply, with the status of its code.
-pub(super) fn refusal(problem: &Problem, reply: Frame) -> HttpResponse {
+pub fn refusal(problem: &Problem, reply: Frame) -> HttpResponse {
     error(status(problem.code), problem, reply)
 }
 
@@ -57,7 +57,7 @@ fn error(status: StatusCode, problem: &Problem, frame: Frame) -> HttpResponse {
 }
 
 /// Answers 405 and names the methods that there are (RFC 9110, section 15.5.6).
-pub(super) fn only(methods: &'static str) -> Route {
+pub fn only(methods: &'static str) -> Route {
     web::to(move || async move {
         let why = format!("this address takes {methods}");
         let mut response = problem_as(StatusCode::METHOD_NOT_ALLOWED, &Problem::bad_frame(why));

@@ -1,0 +1,57 @@
+//! `GET /v1/admin/sessions`, and an end to one of them.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use super::operator;
+use crate::http::asker::{ANSWER_WITHIN, Answer, page, respond, written};
+use crate::http::body::Query;
+use crate::model::Sid;
+use crate::protocol::Problem;
+use crate::session::{App, Row};
+
+/// `GET /v1/admin/sessions?user=&address=&transport=&after=&limit=`
+pub(super) async fn list(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
+    respond(listed(&request, &app).await)
+}
+
+async fn listed(request: &HttpRequest, app: &Arc<App>) -> Answer {
+    operator(request, app).await?;
+    let query = Query::of(request)?;
+    let (after, limit) = page(&query, app)?;
+    let (user, address, transport) = (query.text("user")?, query.text("address")?, query.text("transport")?);
+    let is = |wanted: Option<&str>, had: &str| wanted.is_none_or(|wanted| wanted == had);
+    let wanted = |row: &Row| is(user, row.user.as_str()) && is(address, &row.address) && is(transport, row.transport);
+    let mut rows = in_time(app.survey()).await?;
+    rows.retain(wanted);
+    let count = rows.len();
+    rows.retain(|row| after.as_deref().is_none_or(|after| *row.sid.0 > *after));
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    written(&json!({ "sessions": rows, "count": count, "more": more }))
+}
+
+/// `DELETE /v1/admin/sessions/{sid}`
+pub(super) async fn kick(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
+    match kicked(&request, &app).await {
+        Ok(()) => HttpResponse::NoContent().finish(),
+        Err(why) => respond(Err(why)),
+    }
+}
+
+async fn kicked(request: &HttpRequest, app: &Arc<App>) -> Result<(), Problem> {
+    let by = operator(request, app).await?;
+    let sid = Sid(request.match_info().get("sid").unwrap_or_default().into());
+    if in_time(app.kick(&sid)).await? {
+        log::info!("session {sid} is ended by {}", by.user);
+        return Ok(());
+    }
+    Err(Problem::not_found())
+}
+
+async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
+    let late = |_| Problem::unavailable("a worker gave no answer in time");
+    tokio::time::timeout(ANSWER_WITHIN, work).await.map_err(late)
+}

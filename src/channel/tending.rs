@@ -1,0 +1,359 @@
+//! What owners, moderators and operators do with a channel: one change at a time, decided when its turn comes, and written
+//! before anyone is told. Pure.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::messages::{Answer, Aside, Closed, Item, Origin};
+use super::rights::{Bearing, No};
+use super::state::{Phase, State};
+use super::step::{Effect, Job, overloaded};
+use crate::model::{ChannelName, Conn, Epoch, Role, Seq, Standing, UserName};
+use crate::protocol::{ErrorCode, Frame, Problem, Tending, event};
+use crate::store::{Mark, Membership, ReadError};
+
+/// How many changes may wait.
+const WAITING_MAX: usize = 1024;
+
+/// What is to be changed, in the order in which it was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Edits {
+    pub waiting: VecDeque<(Origin, Tending)>,
+    /// Whether a change is being made.
+    pub busy: bool,
+    /// Whether the channel is about to be deleted: nothing more is appended.
+    pub closing: bool,
+    /// Whether it is not known if the channel was deleted.
+    pub doubted: bool,
+}
+
+impl Edits {
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+/// A change of what a channel makes of someone.
+#[derive(Debug)]
+pub(super) struct Edit {
+    user: UserName,
+    mark: Mark,
+    was: Mark,
+    /// The read position of a membership that ends with it.
+    read: Option<Seq>,
+    change: Change,
+}
+
+#[derive(Debug)]
+enum Change {
+    Invited,
+    Out(Closed, Option<String>),
+    Back,
+    Role,
+}
+
+/// What comes of a command whose turn it is.
+enum Decision {
+    Refused(Problem),
+    /// There is nothing left to do.
+    Done,
+    /// First it has to be known whether there is such a user.
+    Ask(UserName),
+    Change(Edit),
+    Delete,
+}
+
+impl State {
+    /// Takes a command that its caller has the right to give; its turn may come later.
+    pub(super) fn tend(&mut self, origin: Origin, tending: Tending) {
+        if let Tending::Members { after, limit } = tending {
+            return self.list_members(origin, after.as_ref(), limit);
+        }
+        if self.edits.waiting.len() >= WAITING_MAX {
+            return self.settle(origin, |o| Item::Refused(o, overloaded()));
+        }
+        self.edits.waiting.push_back((origin, tending));
+        self.next_edit();
+    }
+
+    fn list_members(&mut self, origin: Origin, after: Option<&UserName>, limit: usize) {
+        let (page, more) = self.roster.members_after(after, limit);
+        let rows = page.into_iter().map(|user| (self.rights.mark(&user).role, user));
+        let users = rows.map(|(role, user)| (user, role)).collect();
+        self.settle(origin, |o| Item::Answer(o, Answer::Members { users, more }));
+    }
+
+    /// Makes the changes that wait, as far as none is being written.
+    pub(super) fn next_edit(&mut self) {
+        while !self.edits.busy && self.is_open() && self.phase == Phase::Ready {
+            let Some((origin, tending)) = self.edits.waiting.pop_front() else { return };
+            if tending == Tending::Delete && self.seqs.is_appending() {
+                // What is being written comes before the end; nothing else does.
+                self.edits.closing = true;
+                return self.edits.waiting.push_front((origin, tending));
+            }
+            self.tend_now(origin, tending, false);
+        }
+    }
+
+    fn tend_now(&mut self, origin: Origin, tending: Tending, known: bool) {
+        match self.decide(&origin, &tending, known) {
+            Decision::Refused(problem) => self.settle(origin, |o| Item::Refused(o, problem)),
+            Decision::Done => self.settle(origin, |o| Item::Answer(o, Answer::Ok)),
+            Decision::Ask(user) => {
+                self.edits.busy = true;
+                let job = self.job(Job::Known { origin, tending });
+                self.effects.push(Effect::Known(job, user));
+            }
+            Decision::Change(edit) => self.change(origin, edit),
+            Decision::Delete => self.delete(origin),
+        }
+    }
+
+    /// It is known whether there is a user of the name that a command gave.
+    pub(super) fn known(&mut self, origin: Origin, tending: Tending, known: Result<bool, ReadError>) {
+        self.edits.busy = false;
+        match known {
+            Ok(true) if self.phase == Phase::Ready && self.is_open() => self.tend_now(origin, tending, true),
+            Ok(true) => {
+                let problem = Problem::unavailable("the channel is being loaded anew");
+                self.settle(origin, |o| Item::Refused(o, problem));
+            }
+            Ok(false) => self.settle(origin, |o| Item::Refused(o, nobody())),
+            Err(error) => {
+                let problem = Problem::unavailable(error.to_string());
+                self.settle(origin, |o| Item::Refused(o, problem));
+            }
+        }
+        self.next_edit();
+    }
+
+    fn decide(&self, origin: &Origin, tending: &Tending, known: bool) -> Decision {
+        // What was so when it came may be otherwise by now.
+        let deed = super::commands::deed_of(tending);
+        if let Err(no) = self.may(origin, deed) {
+            return Decision::Refused(denied(no));
+        }
+        let by = self.rights.bearing(&origin.user, origin.standing, || self.roster.is_member(&origin.user));
+        let decided = match tending {
+            Tending::Invite { user } => self.invite(user),
+            Tending::Kick { user, reason } => self.kick(by, origin, user, reason.clone()),
+            Tending::Ban { user, reason } => self.ban(by, origin, user, reason.clone()),
+            Tending::Unban { user } => self.unban(by, user),
+            Tending::Role { user, role } => self.give(by, origin, user, *role),
+            Tending::Delete => return Decision::Delete,
+            Tending::Create { .. } | Tending::Members { .. } => return Decision::Done,
+        };
+        match decided {
+            Err(problem) => Decision::Refused(problem),
+            Ok(None) => Decision::Done,
+            Ok(Some(edit)) if !known && !self.has_heard_of(&edit.user) => Decision::Ask(edit.user),
+            Ok(Some(edit)) if !edit.mark.is_plain() && !self.rights.knows(&edit.user) && self.rights.is_full() => {
+                Decision::Refused(Problem::new(ErrorCode::TooLarge, "the channel has marked too many users"))
+            }
+            Ok(Some(edit)) => Decision::Change(edit),
+        }
+    }
+
+    /// Whether a user is or was here, so that there has to be one of that name.
+    fn has_heard_of(&self, user: &UserName) -> bool {
+        self.roster.is_member(user) || self.roster.is_here(user) || self.rights.knows(user)
+    }
+
+    fn edit(&self, user: &UserName, change: Change, make: impl FnOnce(&mut Mark)) -> Edit {
+        let was = self.rights.mark(user);
+        let mut mark = was;
+        make(&mut mark);
+        Edit { user: user.clone(), mark, was, read: None, change }
+    }
+
+    fn invite(&self, user: &UserName) -> Result<Option<Edit>, Problem> {
+        if user.is_guest() {
+            return Err(forbidden("a guest cannot be invited"));
+        }
+        if self.rights.mark(user).banned {
+            return Err(Problem::new(ErrorCode::Conflict, "they are banned from this channel"));
+        }
+        if self.roster.is_member(user) {
+            return Ok(None);
+        }
+        Ok(Some(self.edit(user, Change::Invited, |mark| mark.invited = true)))
+    }
+
+    fn kick(
+        &self,
+        by: Bearing,
+        origin: &Origin,
+        user: &UserName,
+        reason: Option<String>,
+    ) -> Result<Option<Edit>, Problem> {
+        self.may_put_out(by, origin, user)?;
+        if !self.roster.is_member(user) && !self.roster.is_here(user) {
+            return Err(Problem::new(ErrorCode::NotFound, "they are not in this channel"));
+        }
+        Ok(Some(self.edit(user, Change::Out(Closed::Kicked, reason), put_out)))
+    }
+
+    fn ban(
+        &self,
+        by: Bearing,
+        origin: &Origin,
+        user: &UserName,
+        reason: Option<String>,
+    ) -> Result<Option<Edit>, Problem> {
+        self.may_put_out(by, origin, user)?;
+        let gone = !self.roster.is_member(user) && !self.roster.is_here(user);
+        if gone && self.rights.mark(user).banned {
+            return Ok(None);
+        }
+        let shut_out = |mark: &mut Mark| {
+            put_out(mark);
+            mark.banned = true;
+        };
+        Ok(Some(self.edit(user, Change::Out(Closed::Banned, reason), shut_out)))
+    }
+
+    fn may_put_out(&self, by: Bearing, origin: &Origin, user: &UserName) -> Result<(), Problem> {
+        if *user == origin.user {
+            return Err(forbidden("nobody puts themselves out"));
+        }
+        by.may_order(self.rights.mark(user)).map_err(denied)
+    }
+
+    fn unban(&self, by: Bearing, user: &UserName) -> Result<Option<Edit>, Problem> {
+        let mark = self.rights.mark(user);
+        by.may_order(mark).map_err(denied)?;
+        Ok(mark.banned.then(|| self.edit(user, Change::Back, |mark| mark.banned = false)))
+    }
+
+    fn give(&self, by: Bearing, origin: &Origin, user: &UserName, role: Role) -> Result<Option<Edit>, Problem> {
+        let mark = self.rights.mark(user);
+        by.may_give(role, mark, *user == origin.user).map_err(denied)?;
+        if user.is_guest() && matches!(role, Role::Owner | Role::Moderator) {
+            return Err(forbidden("a guest can neither own nor moderate a channel"));
+        }
+        let theirs = Bearing { mark, member: self.roster.is_member(user), standing: Standing::Account };
+        if !theirs.sees(self.rights.place().private) {
+            return Err(Problem::new(ErrorCode::NotFound, "they are not in this channel"));
+        }
+        if mark.banned {
+            return Err(Problem::new(ErrorCode::Conflict, "they are banned from this channel"));
+        }
+        if mark.role == Role::Owner && role != Role::Owner && !self.rights.has_owner_beside(user) {
+            return Err(Problem::new(ErrorCode::Conflict, "a channel keeps its last owner"));
+        }
+        Ok((mark.role != role).then(|| self.edit(user, Change::Role, |mark| mark.role = role)))
+    }
+
+    /// Has a change hold from here on, and writes it down. What the user asked for before and has no place yet is refused
+    /// with the rest.
+    fn change(&mut self, origin: Origin, mut edit: Edit) {
+        self.edits.busy = true;
+        let mut ops = vec![edit.mark.write(&self.name, edit.user.as_str())];
+        if matches!(edit.change, Change::Out(..)) {
+            // At once, and written in any case: one of the user's joins may be under way.
+            edit.read = self.roster.dismiss(&edit.user);
+            ops.extend(Membership::end(self.name.as_str(), edit.user.as_str()));
+        }
+        self.rights.set(&edit.user, edit.mark);
+        let silenced = edit.mark.banned || edit.mark.role == Role::Muted;
+        if silenced || (self.rights.place().private && matches!(edit.change, Change::Out(..))) {
+            for waiting in self.seqs.withdraw(&edit.user) {
+                self.settle(waiting, |o| Item::Refused(o, forbidden("you may not speak in this channel any more")));
+            }
+        }
+        let job = self.job(Job::Edit { origin, edit: Box::new(edit) });
+        self.effects.push(Effect::Note(job, ops));
+    }
+
+    /// A change was written, or was not.
+    pub(super) fn changed(&mut self, origin: Origin, edit: Edit, failed: Option<Problem>) {
+        self.edits.busy = false;
+        if let Some(problem) = failed {
+            self.rights.set(&edit.user, edit.was);
+            if let Some(read) = edit.read {
+                self.roster.admit(edit.user, read);
+            }
+            self.settle(origin, |o| Item::Refused(o, problem));
+        } else {
+            match &edit.change {
+                Change::Invited => self.beside(&edit.user, &origin.user, "invited", Vec::new()),
+                Change::Out(why, reason) => self.put_out(&edit.user, &origin.user, *why, reason.as_deref()),
+                Change::Back => {}
+                Change::Role => self.announce(&edit.user, "role", Some(edit.mark.role), Some(&origin.user), None),
+            }
+            self.settle(origin, |o| Item::Answer(o, Answer::Ok));
+        }
+        self.next_edit();
+    }
+
+    /// Ends everything that a user hears here, in order with the deliveries, and tells the others.
+    fn put_out(&mut self, user: &UserName, by: &UserName, why: Closed, reason: Option<&str>) {
+        let mut told = Vec::new();
+        for (conn, hub) in self.roster.sessions_of(user) {
+            self.roster.unsubscribe(conn);
+            self.links.say(hub, Item::Closed(conn, why));
+            told.push(conn);
+        }
+        for (conn, hub) in self.roster.watchers_of(user) {
+            self.roster.unwatch(conn);
+            self.links.say(hub, Item::Unwatch(conn));
+        }
+        let how = if why == Closed::Banned { "banned" } else { "kicked" };
+        self.announce(user, how, None, Some(by), reason);
+        self.beside(user, by, "removed", told);
+    }
+
+    /// Tells a user's sessions, but not these, what became of the user here.
+    fn beside(&mut self, user: &UserName, from: &UserName, change: &str, not: Vec<Conn>) {
+        let frame = self.activity_frame(from, change);
+        let aside = Aside::User { user: user.clone(), channel: self.name.clone(), frame, not };
+        self.effects.push(Effect::Aside(Arc::new(aside)));
+    }
+
+    /// What a user's sessions hear beside the stream.
+    pub(super) fn activity_frame(&self, from: &UserName, change: &str) -> Frame {
+        #[derive(Serialize)]
+        struct Activity<'a> {
+            channel: &'a ChannelName,
+            epoch: &'a Epoch,
+            head: Seq,
+            unread: u64,
+            from: &'a UserName,
+            change: &'a str,
+        }
+        let head = self.seqs.head();
+        let activity = Activity { channel: &self.name, epoch: &head.epoch, head: head.seq, unread: 0, from, change };
+        event("activity", activity)
+    }
+}
+
+/// What is taken from someone who is put out.
+fn put_out(mark: &mut Mark) {
+    mark.invited = false;
+    if mark.role != Role::Muted {
+        mark.role = Role::Member;
+    }
+}
+
+fn forbidden(why: &str) -> Problem {
+    Problem::new(ErrorCode::Forbidden, why)
+}
+
+fn nobody() -> Problem {
+    Problem::new(ErrorCode::NotFound, "there is no such user")
+}
+
+/// How someone is told that they may not.
+pub(super) fn denied(no: No) -> Problem {
+    match no {
+        No::Hidden => Problem::not_found(),
+        No::Forbidden(why) => forbidden(why),
+    }
+}
+
+#[cfg(test)]
+#[path = "tending_tests.rs"]
+mod tests;

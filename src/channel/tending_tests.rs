@@ -1,0 +1,283 @@
+//! Who is given roles, asked in and put out, where something else is under way.
+
+use std::collections::BTreeMap;
+
+use super::super::messages::{Action, Draft};
+use super::super::state::tests::{SETTINGS, TIME};
+use super::super::step::{Input, Loaded};
+use super::*;
+use crate::model::{HubId, Wall};
+use crate::protocol::{Publish, Start};
+use crate::store::{Head, Place, WriteError};
+
+#[path = "tending_model_tests.rs"]
+mod model;
+
+const OWNER: Mark = Mark { role: Role::Owner, banned: false, invited: false };
+
+fn user(name: &str) -> UserName {
+    UserName::parse(name).unwrap()
+}
+
+fn head(seq: Seq) -> Head {
+    Head { epoch: Epoch("e".into()), seq, first: 1, at: Wall(0), hash: [0; 16], token: 0 }
+}
+
+/// A channel, a store that does what it is told when it is let, and what every session heard.
+struct World {
+    state: State,
+    todo: Vec<Effect>,
+    heard: BTreeMap<u64, Vec<String>>,
+    seq: Seq,
+    ticket: u64,
+}
+
+/// Each user has one session, on a hub of its own.
+fn count(name: &str) -> u64 {
+    u64::from(name.bytes().next().unwrap())
+}
+
+impl World {
+    /// A channel of ann's, awake.
+    fn new(private: bool) -> Self {
+        let mut state = State::new(ChannelName::stored("a").unwrap(), 1, SETTINGS);
+        let origin = Self::origin("ann", 0);
+        state.command(TIME, origin, Action::Look);
+        let mut loaded = Loaded::empty(head(0), SETTINGS);
+        loaded.place = Place { private, ..Place::default() };
+        loaded.marks = vec![(user("ann"), OWNER)];
+        loaded.members = vec![(user("ann"), 0)];
+        let effects = state.input(TIME, Input::Loaded(Ok(Some(Box::new(loaded)))));
+        let mut world = Self { state, todo: Vec::new(), heard: BTreeMap::new(), seq: 0, ticket: 0 };
+        world.take(effects);
+        world.heard.clear();
+        world
+    }
+
+    fn origin(name: &str, ticket: u64) -> Origin {
+        let (hub, conn) = (HubId(count(name) as u32), Conn { boot: 1, count: count(name) });
+        let standing = match name {
+            "oz" => Standing::Operator,
+            guest if guest.starts_with('~') => Standing::Guest,
+            _ => Standing::Account,
+        };
+        Origin { hub, conn, ticket, user: user(name), standing }
+    }
+
+    fn command(&mut self, name: &str, action: Action) {
+        self.ticket += 1;
+        let effects = self.state.command(TIME, Self::origin(name, self.ticket), action);
+        self.take(effects);
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(hub, batch) => {
+                    for item in batch.items {
+                        self.hear(hub, item);
+                    }
+                    if batch.ack.done() {
+                        let effects = self.state.acked(TIME);
+                        self.take(effects);
+                    }
+                }
+                Effect::Later(..) | Effect::Aside(_) | Effect::Report => {}
+                other => self.todo.push(other),
+            }
+        }
+    }
+
+    fn hear(&mut self, hub: HubId, item: Item) {
+        let words = match item {
+            Item::Messages(messages) => messages.iter().map(|one| format!("{} says", one.from)).collect(),
+            Item::Joined(..) => vec!["joined".into()],
+            Item::Left(_) => vec!["left".into()],
+            Item::Published { .. } => vec!["published".into()],
+            Item::Refused(_, problem) => vec![format!("{:?}", problem.code)],
+            Item::Answer(_, Answer::Ok) => vec!["ok".into()],
+            Item::Answer(..) => vec!["answer".into()],
+            Item::Closed(_, why) => vec![format!("closed {why:?}")],
+            Item::Event { frame, .. } if frame.contains(r#""type":"member""#) => {
+                let event: serde_json::Value = serde_json::from_str(&frame).unwrap();
+                vec![format!("{} {}", event["user"].as_str().unwrap(), event["change"].as_str().unwrap())]
+            }
+            _ => vec![],
+        };
+        self.heard.entry(hub.0.into()).or_default().extend::<Vec<String>>(words);
+    }
+
+    /// The oldest thing under way comes to its end, well or not.
+    fn settle(&mut self, well: bool) -> bool {
+        if self.todo.is_empty() {
+            return false;
+        }
+        let failed = || WriteError::Unavailable("no luck".into());
+        let input = match self.todo.remove(0) {
+            Effect::Note(job, _) => Input::Noted(job, if well { Ok(()) } else { Err(failed()) }),
+            Effect::Append(_, batch) => {
+                self.seq += batch.len() as Seq;
+                Input::Appended(Ok(head(self.seq)))
+            }
+            Effect::Known(job, user) => Input::Known(job, Ok(user.as_str() != "nobody")),
+            Effect::Clear => Input::Loaded(Ok(None)),
+            Effect::Make(_) => {
+                self.seq = 0;
+                Input::Made(Ok(Head { epoch: Epoch("f".into()), ..head(0) }))
+            }
+            Effect::Load(_) => {
+                let mut loaded = Loaded::empty(head(self.seq), SETTINGS);
+                loaded.place = self.state.rights.place().clone();
+                Input::Loaded(Ok(Some(Box::new(loaded))))
+            }
+            other => panic!("{other:?} was not expected"),
+        };
+        let effects = self.state.input(TIME, input);
+        self.take(effects);
+        true
+    }
+
+    fn settle_all(&mut self) {
+        while self.settle(true) {}
+    }
+
+    /// What a user's session heard since it was last asked.
+    fn heard(&mut self, name: &str) -> Vec<String> {
+        self.heard.remove(&count(name)).unwrap_or_default()
+    }
+
+    /// Gives a command, lets it come to its end, and gives what its session heard first.
+    fn ask(&mut self, name: &str, action: Action) -> String {
+        self.heard.clear();
+        self.command(name, action);
+        self.settle_all();
+        let heard = self.heard(name);
+        let answers = |word: &&String| !word.contains(' ');
+        heard.iter().find(answers).cloned().unwrap_or_else(|| panic!("{name} heard nothing: {heard:?}"))
+    }
+}
+
+fn join() -> Action {
+    Action::Join { start: Start::Stood, member: true }
+}
+
+fn publish() -> Action {
+    let channel = ChannelName::stored("a").unwrap();
+    let publish = Publish { channel, body: "{}".into(), key: None, base: None, kind: None, reply_to: None };
+    Action::Publish(Box::new(Draft { publish, permit: None }))
+}
+
+fn give(name: &str, role: Role) -> Action {
+    Action::Tend(Tending::Role { user: user(name), role })
+}
+
+fn ban(name: &str) -> Action {
+    Action::Tend(Tending::Ban { user: user(name), reason: None })
+}
+
+#[test]
+fn what_is_being_written_comes_before_a_ban_and_what_waits_is_refused() {
+    let mut world = World::new(false);
+    assert_eq!(world.ask("bob", join()), "joined");
+    world.ask("ann", join());
+    world.heard.clear();
+    world.command("bob", publish());
+    world.command("bob", publish());
+    world.command("ann", ban("bob"));
+    world.command("bob", publish());
+    world.settle_all();
+    let bob = world.heard("bob");
+    assert_eq!(bob, ["bob says", "published", "Forbidden", "Forbidden", "closed Banned"]);
+    assert_eq!(world.heard("ann"), ["bob says", "bob banned", "ok"]);
+    assert_eq!(world.ask("bob", join()), "Forbidden");
+}
+
+#[test]
+fn a_change_that_could_not_be_written_did_not_happen() {
+    let mut world = World::new(false);
+    world.ask("bob", join());
+    world.heard.clear();
+    world.command("ann", ban("bob"));
+    world.settle(false);
+    assert_eq!(world.heard("ann"), ["Unavailable"]);
+    assert_eq!(world.heard("bob"), [""; 0]);
+    assert!(world.state.roster.is_member(&user("bob")) && world.state.roster.is_here(&user("bob")));
+    assert_eq!(world.ask("bob", publish()), "published");
+    assert_eq!(world.ask("ann", ban("bob")), "ok");
+}
+
+#[test]
+fn a_join_under_way_does_not_outlast_a_ban() {
+    let mut world = World::new(false);
+    world.ask("ann", Action::Tend(Tending::Invite { user: user("bob") }));
+    world.heard.clear();
+    world.command("bob", join());
+    world.command("ann", ban("bob"));
+    world.settle_all();
+    assert!(world.heard("bob").contains(&"Forbidden".to_owned()));
+    assert!(!world.state.roster.is_member(&user("bob")) && !world.state.roster.is_here(&user("bob")));
+}
+
+#[test]
+fn changes_are_made_one_after_the_other_in_the_order_in_which_they_came() {
+    let mut world = World::new(false);
+    for name in ["bob", "carol"] {
+        world.ask(name, join());
+    }
+    world.ask("ann", give("carol", Role::Moderator));
+    world.heard.clear();
+    world.command("carol", ban("bob"));
+    world.command("ann", give("carol", Role::Member));
+    world.command("carol", Action::Tend(Tending::Unban { user: user("bob") }));
+    world.settle_all();
+    let carol = world.heard("carol");
+    assert_eq!(carol, ["bob banned", "ok", "Forbidden", "carol role"], "no right is left when its turn comes");
+}
+
+#[test]
+fn a_channel_ends_behind_what_is_being_written_and_a_later_one_is_another() {
+    let mut world = World::new(false);
+    world.ask("bob", join());
+    world.heard.clear();
+    world.command("bob", publish());
+    world.command("bob", publish());
+    world.command("ann", Action::Tend(Tending::Delete));
+    world.command("bob", publish());
+    world.settle_all();
+    let bob = world.heard("bob");
+    assert_eq!(bob, ["bob says", "published", "closed Deleted", "NotFound", "NotFound"]);
+    assert_eq!(world.heard("ann"), ["ok"]);
+    assert_eq!(world.ask("bob", publish()), "NotFound");
+    assert_eq!(world.ask("bob", join()), "joined");
+    assert_eq!(world.state.seqs.head().epoch, Epoch("f".into()));
+    assert!(world.state.rights.is_everyones(), "nobody owns it");
+    assert_eq!(world.ask("ann", Action::Tend(Tending::Delete)), "Forbidden");
+    assert_eq!(world.ask("oz", Action::Tend(Tending::Delete)), "ok");
+}
+
+#[test]
+fn a_deletion_of_which_nobody_knew_whether_it_was_written_is_seen_when_all_is_read_anew() {
+    let mut world = World::new(false);
+    world.ask("bob", join());
+    world.heard.clear();
+    world.command("ann", Action::Tend(Tending::Delete));
+    world.settle(false);
+    assert!(matches!(world.todo.pop(), Some(Effect::Load(_))));
+    let effects = world.state.input(TIME, Input::Loaded(Ok(None)));
+    world.take(effects);
+    assert_eq!(world.heard("bob"), ["closed Deleted"]);
+    assert_eq!(world.ask("bob", join()), "joined");
+    assert!(world.state.rights.is_everyones() && !world.state.roster.is_member(&user("ann")));
+}
+
+#[test]
+fn a_deletion_that_could_not_be_written_leaves_everything_as_it_was() {
+    let mut world = World::new(false);
+    world.ask("bob", join());
+    world.heard.clear();
+    world.command("ann", Action::Tend(Tending::Delete));
+    world.settle(false);
+    world.settle_all();
+    assert_eq!(world.heard("ann"), ["Unavailable"]);
+    assert_eq!(world.ask("bob", publish()), "published");
+}
