@@ -19,6 +19,7 @@ use actix_web::http::ConnectionType;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::rt::net::{TcpStream, UnixStream};
 use actix_web::{App, HttpResponse};
+use futures_util::future::Either;
 use tokio_rustls::TlsAcceptor;
 
 use super::listener::Listener;
@@ -73,7 +74,8 @@ async fn enter(routes: Routes, tls: Option<TlsAcceptor>, tcp: TcpStream) -> Resu
     let Some(tls) = tls else {
         return Ok((Stream::new(Io::Tcp(tcp), Protocol::Http1, within, place), Protocol::Http1, peer));
     };
-    let shaken = tokio::time::timeout(within, tls.accept(tcp)).await;
+    // Boxed, or a connection would take the room of a handshake as long as it lasts.
+    let shaken = Box::pin(tokio::time::timeout(within, tls.accept(tcp))).await;
     let tls = shaken.map_err(|_| DispatchError::SlowRequestTimeout)?.map_err(DispatchError::Io)?;
     // Over HTTP/2 bytes need not belong to a request: one that rests says something, too.
     let (protocol, within) = match tls.get_ref().1.alpn_protocol() {
@@ -109,18 +111,12 @@ fn service(
     };
     let upgrade = apply_fn_factory(
         routes.transports.upgrade(routes.part != Part::Operators, application()),
-        |(request, framed): (Request, Framed<Stream, Codec>), service: &_| {
-            let watch = framed.io_ref().watch();
-            watch.leave();
-            let answer = if watch.follows(false) { Ok(Service::call(service, (request, framed))) } else { Err(framed) };
-            async move {
-                match answer {
-                    Ok(answer) => answer.await,
-                    Err(framed) => {
-                        finish(framed).await;
-                        Ok(())
-                    }
-                }
+        |(request, mut framed): (Request, Framed<Stream, Codec>), service: &_| {
+            framed.io_mut().leave();
+            if framed.io_ref().watch().follows(false) {
+                Either::Left(Service::call(service, (request, framed)))
+            } else {
+                Either::Right(finish(framed))
             }
         },
     );
@@ -139,9 +135,10 @@ fn service(
 }
 
 /// Sends what is to be sent, and ends the connection.
-async fn finish(mut framed: Framed<Stream, Codec>) {
+async fn finish(mut framed: Framed<Stream, Codec>) -> Result<(), actix_http::Error> {
     let sent = poll_fn(|ctx| Pin::new(&mut framed).flush::<Message<(Response<()>, BodySize)>>(ctx));
     drop(tokio::time::timeout(DISCONNECT, sent).await);
+    Ok(())
 }
 
 /// Keeps the request under way until its answer was sent.

@@ -52,6 +52,13 @@ impl Stream {
         &self.watch
     }
 
+    /// It is no connection of HTTP any more.
+    pub fn leave(&mut self) {
+        self.watch.leave();
+        // With it goes the task that it would wake, and all that was kept for that.
+        self.timer = None;
+    }
+
     /// The system's socket.
     pub fn socket(&self) -> &dyn Any {
         match &self.io {
@@ -78,8 +85,12 @@ impl Stream {
             return true;
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(left)));
-        timer.as_mut().set(sleep(left));
-        timer.as_mut().poll(ctx).is_ready()
+        // One that was set for an earlier head is kept until it goes off: most heads are whole at once.
+        if timer.as_mut().poll(ctx).is_ready() {
+            timer.as_mut().set(sleep(left));
+            return timer.as_mut().poll(ctx).is_ready();
+        }
+        false
     }
 
     /// What nothing comes in from, unless that is for too long.

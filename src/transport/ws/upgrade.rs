@@ -3,6 +3,7 @@
 //!
 //! Only a request that can be accepted is. Every other is the application's to answer, as where it is mounted in a host.
 
+use std::future::ready;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use actix_http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_http::ws::handshake;
 use actix_http::{HttpMessage, Request, Response};
 use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
+use futures_util::future::Either;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::Transports;
@@ -59,19 +61,18 @@ impl Transports {
                 let otherwise = Rc::new(otherwise.new_service(()).await?);
                 Ok(fn_service(move |(request, framed): (Request, Framed<T, Codec>)| {
                     let accepted = for_clients.then(|| accept(&app, &origins, &proxies, &request)).flatten();
-                    let otherwise = Rc::clone(&otherwise);
-                    async move {
-                        match accepted {
-                            Some((door, response)) => {
-                                serve(door, &request, framed, response);
-                                Ok(())
-                            }
-                            None => match otherwise.call(request).await {
-                                Ok(answer) => send(framed, answer.into()).await,
-                                Err(error) => send(framed, error.into()).await,
-                            },
-                        }
+                    if let Some((door, response)) = accepted {
+                        serve(door, &request, framed, response);
+                        return Either::Left(ready(Ok(())));
                     }
+                    let otherwise = Rc::clone(&otherwise);
+                    // Boxed, or every connection would have the room for it.
+                    Either::Right(Box::pin(async move {
+                        match otherwise.call(request).await {
+                            Ok(answer) => send(framed, answer.into()).await,
+                            Err(error) => send(framed, error.into()).await,
+                        }
+                    }))
                 }))
             }
         })
