@@ -4,7 +4,8 @@
 use std::any::Any;
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_codec::Framed;
@@ -15,7 +16,8 @@ use actix_server::{GracefulShutdownSignal, ServerBuilder};
 use actix_service::{Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
-use actix_web::http::ConnectionType;
+use actix_web::error::InternalError;
+use actix_web::http::{ConnectionType, Version};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::rt::net::{TcpStream, UnixStream};
 use actix_web::{App, HttpResponse};
@@ -141,23 +143,37 @@ async fn finish(mut framed: Framed<Stream, Codec>) -> Result<(), actix_http::Err
     Ok(())
 }
 
+/// More was sent behind a request than is kept while it is answered.
+fn too_much_behind() -> actix_web::Error {
+    let answer = HttpResponse::BadRequest().force_close().finish();
+    InternalError::from_response("too much behind a request", answer).into()
+}
+
 /// Keeps the request under way until its answer was sent.
 async fn watched(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<Answer<BoxBody>>, actix_web::Error> {
-    let watch = request.request().conn_data::<Watch>();
-    if watch.is_some_and(|watch| !watch.follows(request.head().connection_type() == ConnectionType::Close)) {
+    let watch = request.request().conn_data::<Watch>().cloned();
+    if watch.as_ref().is_some_and(|watch| !watch.follows(request.head().connection_type() == ConnectionType::Close)) {
         // There is no answer to it: the connection ends when the answers before it were sent.
         pending::<()>().await;
     }
-    let until = match watch.map(Watch::request) {
+    let until = match watch.as_ref().map(Watch::request) {
         Some(None) => {
             let full = HttpResponse::ServiceUnavailable().finish();
             return Ok(request.into_response(full).map_body(|_, body| Answer::new(body, None)));
         }
         found => found.flatten(),
     };
-    let answered = next.call(request).await?;
+    let may_run = watch.filter(|_| request.head().version < Version::HTTP_2);
+    let mut answering = pin!(next.call(request));
+    let answered = poll_fn(|ctx| {
+        if may_run.as_ref().is_some_and(|watch| !watch.is_calm()) {
+            return Poll::Ready(Err(too_much_behind()));
+        }
+        answering.as_mut().poll(ctx)
+    });
+    let answered = answered.await?;
     Ok(answered.map_into_boxed_body().map_body(|_, body| Answer::new(body, until)))
 }

@@ -113,6 +113,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Both for T {}
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.watch.reads();
         if self.watch.is_over() {
             // Over HTTP/1 what was answered is still sent.
             let broken = self.multiplex.as_ref().map(|_| io::ErrorKind::ConnectionAborted.into());

@@ -18,6 +18,8 @@ use crate::model::Moment;
 const UNDER_WAY: usize = 256;
 /// How many may be refused on one connection for that.
 const REFUSED: usize = 1000;
+/// How often a request may be looked after while nothing is read from its connection.
+const UNREAD: usize = 1000;
 
 /// One connection's.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,7 @@ pub(super) struct Watch(Rc<Shared>);
 struct Shared {
     under_way: Cell<usize>,
     refused: Cell<usize>,
+    unread: Cell<usize>,
     begun: Cell<Option<Moment>>,
     /// The client said that no request follows,
     last: Cell<bool>,
@@ -60,6 +63,20 @@ impl Watch {
     /// Whether a request came after the last one, or too many were refused.
     pub fn is_over(&self) -> bool {
         self.0.over.get() || self.0.refused.get() >= REFUSED
+    }
+
+    /// A request is looked after. False if that happened often while nothing was read: the connection's task wakes itself
+    /// without end, as it does over HTTP/1 with 128 kB and more behind a request that takes its time. No request follows then.
+    pub fn is_calm(&self) -> bool {
+        self.0.unread.set(self.0.unread.get() + 1);
+        let is_calm = self.0.unread.get() < UNREAD;
+        self.0.last.set(self.0.last.get() || !is_calm);
+        is_calm
+    }
+
+    /// The connection is read from.
+    pub fn reads(&self) {
+        self.0.unread.set(0);
     }
 
     /// It is no connection of HTTP any more.
@@ -155,6 +172,17 @@ mod tests {
         all.extend(watch.request());
         assert!((1..REFUSED).all(|_| !watch.is_over() && watch.request().is_none()));
         assert!(watch.is_over(), "it asks for nothing else");
+    }
+
+    #[test]
+    fn a_connection_is_calm_unless_its_task_runs_without_reading() {
+        let watch = Watch::default();
+        assert!((0..10 * UNREAD).all(|_| {
+            watch.reads();
+            watch.is_calm() && watch.is_calm()
+        }));
+        assert!(watch.follows(false));
+        assert!((1..10 * UNREAD).any(|_| !watch.is_calm()) && !watch.follows(false));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::run;
-use crate::support::{Answer, Process, Raw, Request, Upgrade, ask};
+use crate::support::{Answer, Process, Raw, Request, Upgrade, ask, get_with};
 
 const ADMIN: [&str; 3] = ["/v1/admin/actors", "/v1/admin/sessions", "/v1/admin/sessions?limit=1"];
 
@@ -138,7 +138,7 @@ fn with_an_address_of_their_own_operators_come_there_alone() {
         let dir = tempfile::tempdir().expect("a directory");
         let own = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
         let bind = own.to_string();
-        let server = Process::start(dir.path(), &[("admin.bind", &bind), ("limits.sockets", "1")]);
+        let server = Process::start(dir.path(), &[("admin.bind", &bind), ("limits.sockets", "16")]);
         let operator = token(dir.path());
         for path in [&ADMIN[..], &["/metrics", "/healthz", "/readyz"]].concat() {
             assert_eq!(status(own, path, &operator).await, 200, "{path}");
@@ -155,7 +155,9 @@ fn with_an_address_of_their_own_operators_come_there_alone() {
         }
         assert_eq!(status(server.address, "/healthz", &operator).await, 200);
         // However many clients there are, an operator gets in.
-        let _held = std::net::TcpStream::connect(server.address).expect("a connection");
+        let _held: Vec<_> =
+            (0..32).map(|_| std::net::TcpStream::connect(server.address).expect("a connection")).collect();
+        assert!(get_with(server.address, "/healthz", &[]).await.is_err(), "there is no room for anyone else");
         assert_eq!(status(own, "/metrics", &operator).await, 200);
         server.stop().await;
     });

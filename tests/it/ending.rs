@@ -92,7 +92,7 @@ async fn what_was_published_into_a_drain_is_answered_and_kept(stage: Stage) {
 }
 
 async fn readiness_ends_when_draining_begins(stage: Stage) {
-    let mut site = stage.site_with(|config| config.server.drain_notice = Duration::from_millis(400)).await;
+    let mut site = stage.site_with(|config| config.server.drain_notice = Duration::from_secs(2)).await;
     let address = site.address;
     assert_eq!(site.get("/readyz").await.status, 200);
     let mut ann = site.guest("ann").await;

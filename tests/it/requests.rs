@@ -154,7 +154,7 @@ async fn one_address_may_have_so_many_sessions(stage: Stage) {
 }
 
 async fn a_draining_server_opens_no_session(stage: Stage) {
-    let mut site = stage.site_with(|config| config.server.drain_notice = std::time::Duration::from_millis(400)).await;
+    let mut site = stage.site_with(|config| config.server.drain_notice = std::time::Duration::from_secs(2)).await;
     let (to, mut ann) = (site.address, Polls::open(site.address).await);
     let mut other = Http::connect(to).await;
     let asking = async {

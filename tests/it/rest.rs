@@ -293,7 +293,7 @@ async fn an_address_with_all_its_connections_is_told_when_to_come_back(stage: St
 }
 
 async fn a_stopping_server_says_when_to_come_back(stage: Stage) {
-    let mut site = stage.site_with(|config| config.server.drain_notice = Duration::from_millis(400)).await;
+    let mut site = stage.site_with(|config| config.server.drain_notice = Duration::from_secs(2)).await;
     let (mut ann, address) = (site.guest("ann").await, site.address);
     ann.join("a").await;
     let token = ann.token().to_owned();
