@@ -115,7 +115,10 @@ impl State {
                 }
                 self.subscribe(origin, start);
             }
-            (Job::Leave { origin, .. }, None) => self.part(origin, true),
+            (Job::Leave { origin, .. }, None) => {
+                self.membership_ended(&origin.user);
+                self.part(origin, true);
+            }
             (Job::Read { origin, .. }, None) if !self.roster.is_member(&origin.user) => {
                 self.settle(origin, |o| Item::Refused(o, not_joined()));
             }
@@ -123,7 +126,9 @@ impl State {
             (Job::Readmit { origin, draft, users }, failed) => self.readmitted(origin, draft, users, failed),
             (Job::Edit { origin, edit }, failed) => self.changed(origin, *edit, failed),
             (Job::Leave { origin, read }, Some(problem)) => {
-                self.roster.admit(origin.user.clone(), read);
+                if let Some(read) = read {
+                    self.roster.admit(origin.user.clone(), read);
+                }
                 self.settle(origin, |o| Item::Refused(o, problem));
             }
             (Job::Read { origin, seq, before }, Some(problem)) => {
@@ -190,9 +195,9 @@ impl State {
             return self.settle(origin, Item::Left);
         }
         // At once, and not when it is written: what another session of the user does meanwhile is not a member's.
-        let Some(read) = self.roster.dismiss(&origin.user) else { return self.part(origin, false) };
+        let Some(read) = self.end_membership(&origin.user) else { return self.part(origin, false) };
         let ops = Membership::end(self.name.as_str(), origin.user.as_str()).to_vec();
-        let job = self.job(Job::Leave { origin, read });
+        let job = self.job(Job::Leave { origin, read: Some(read) });
         self.effects.push(Effect::Note(job, ops));
     }
 

@@ -160,7 +160,8 @@ pub(super) enum Job {
     },
     Leave {
         origin: Origin,
-        read: Seq,
+        /// The membership that it ends, if nothing else ends it as well.
+        read: Option<Seq>,
     },
     Read {
         origin: Origin,
@@ -190,6 +191,15 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// Takes the membership of a user from what is ending it.
+    pub fn take_read(&mut self, user: &UserName) -> Option<Seq> {
+        match self {
+            Self::Leave { origin, read } if origin.user == *user => read.take(),
+            Self::Edit { edit, .. } => edit.take_read(user),
+            _ => None,
+        }
+    }
+
     /// Who waits for it.
     pub fn into_origin(self) -> Option<Origin> {
         match self {

@@ -46,6 +46,13 @@ pub(super) struct Edit {
     change: Change,
 }
 
+impl Edit {
+    /// Takes the membership that ends with it, if it is this user's.
+    pub fn take_read(&mut self, user: &UserName) -> Option<Seq> {
+        self.read.take_if(|_| self.user == *user)
+    }
+}
+
 #[derive(Debug)]
 enum Change {
     Invited,
@@ -254,7 +261,7 @@ impl State {
         let mut ops = vec![edit.mark.write(&self.name, edit.user.as_str())];
         if matches!(edit.change, Change::Out(..)) {
             // At once, and written in any case: one of the user's joins may be under way.
-            edit.read = self.roster.dismiss(&edit.user);
+            edit.read = self.end_membership(&edit.user);
             ops.extend(Membership::end(self.name.as_str(), edit.user.as_str()));
         }
         self.rights.set(&edit.user, edit.mark);
@@ -268,6 +275,19 @@ impl State {
         self.effects.push(Effect::Note(job, ops));
     }
 
+    /// Ends a membership at once, or takes over its end from what is ending it: the last to do so puts it back if it
+    /// fails.
+    pub(super) fn end_membership(&mut self, user: &UserName) -> Option<Seq> {
+        self.roster.dismiss(user).or_else(|| self.jobs.values_mut().find_map(|job| job.take_read(user)))
+    }
+
+    /// The end of a membership was written: whatever else was to end it puts nothing back.
+    pub(super) fn membership_ended(&mut self, user: &UserName) {
+        for job in self.jobs.values_mut() {
+            job.take_read(user);
+        }
+    }
+
     /// A change was written, or was not.
     pub(super) fn changed(&mut self, origin: Origin, edit: Edit, failed: Option<Problem>) {
         self.edits.busy = false;
@@ -278,6 +298,9 @@ impl State {
             }
             self.settle(origin, |o| Item::Refused(o, problem));
         } else {
+            if matches!(edit.change, Change::Out(..)) {
+                self.membership_ended(&edit.user);
+            }
             match &edit.change {
                 Change::Invited => self.beside(&edit.user, &origin.user, "invited", Vec::new()),
                 Change::Out(why, reason) => self.put_out(&edit.user, &origin.user, *why, reason.as_deref()),

@@ -219,6 +219,27 @@ fn a_join_under_way_does_not_outlast_a_ban() {
 }
 
 #[test]
+fn a_membership_that_two_end_is_put_back_only_if_neither_could() {
+    let leave = |world: &mut World| world.command("bob", Action::Leave { only_session: false });
+    let kick = |world: &mut World| world.command("oz", Action::Tend(Tending::Kick { user: user("bob"), reason: None }));
+    for kick_first in [false, true] {
+        for (well, ended) in [([true, false], true), ([false, true], true), ([false, false], false)] {
+            let mut world = World::new(false);
+            world.ask("bob", join());
+            if kick_first {
+                kick(&mut world);
+            }
+            leave(&mut world);
+            if !kick_first {
+                kick(&mut world);
+            }
+            well.map(|well| world.settle(well));
+            assert_eq!(!world.state.roster.is_member(&user("bob")), ended, "kick first: {kick_first}, {well:?}");
+        }
+    }
+}
+
+#[test]
 fn changes_are_made_one_after_the_other_in_the_order_in_which_they_came() {
     let mut world = World::new(false);
     for name in ["bob", "carol"] {
