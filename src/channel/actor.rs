@@ -14,7 +14,7 @@ use super::directory::{Context, Directory};
 use super::disk;
 use super::messages::{ChannelIn, ToHub};
 use super::state::State;
-use super::step::{Effect, Input, Settings, Time};
+use super::step::{Effect, Found, Input, Settings, Time};
 use crate::auth::is_known;
 use crate::clock;
 use crate::model::{ChannelName, Moment};
@@ -96,7 +96,8 @@ impl ChannelActor {
                 }
                 Effect::Clear => {
                     let (name, context) = (self.name.clone(), Arc::clone(&self.context));
-                    self.later(life, async move { Input::Loaded(disk::clear(&name, &context).await.map(|()| None)) });
+                    let clear = async move { disk::clear(&name, &context).await.map(|()| Found::Deleted) };
+                    self.later(life, async move { Input::Loaded(clear.await) });
                 }
                 Effect::Known(job, user) => {
                     let meta = Arc::clone(&self.context.meta);

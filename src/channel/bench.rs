@@ -37,7 +37,9 @@ impl Channel {
         // The first command has it ask for its log.
         state.command(time, origin, Action::Look);
         let mut channel = Self { state, acks: Vec::new() };
-        let loaded = channel.state.input(time, Input::Loaded(Ok(Some(Box::new(Loaded::empty(head, settings))))));
+        let loaded = channel
+            .state
+            .input(time, Input::Loaded(Ok(super::step::Found::There(Box::new(Loaded::empty(head, settings))))));
         channel.effects(loaded);
         channel.acked(time.wall);
         channel

@@ -2,7 +2,7 @@
 
 use super::super::messages::{Batch, Draft};
 use super::super::state::tests::{SETTINGS, TIME};
-use super::super::step::{Input, Loaded};
+use super::super::step::{Found, Input, Loaded};
 use super::*;
 use crate::model::{Epoch, HubId, Standing, Wall};
 use crate::protocol::Publish;
@@ -25,7 +25,7 @@ fn head(epoch: &str, seq: Seq) -> Head {
 }
 
 fn loaded(epoch: &str, seq: Seq) -> Input {
-    Input::Loaded(Ok(Some(Box::new(Loaded::empty(head(epoch, seq), SETTINGS)))))
+    Input::Loaded(Ok(Found::There(Box::new(Loaded::empty(head(epoch, seq), SETTINGS)))))
 }
 
 /// A channel that is awake.

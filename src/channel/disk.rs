@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::directory::Context;
 use super::rights::Bearing;
-use super::step::{Loaded, Making, NotMade, Settings};
+use super::step::{Found, Loaded, Making, NotMade, Settings};
 use crate::auth::is_known;
 use crate::model::{Caller, ChannelName, Key, Seq, Standing, UserName, Wall};
 use crate::planted::{Bug, planted};
@@ -26,11 +26,7 @@ const BITE: usize = 200;
 
 /// Reads a channel; with `after`, after everything that was ever appended to it: the writer answers in order, so an append that an
 /// earlier life left in flight is done before. One that was being deleted, or half made, is cleared away first.
-pub(super) async fn load(
-    name: ChannelName,
-    context: Arc<Context>,
-    after: bool,
-) -> Result<Option<Box<Loaded>>, ReadError> {
+pub(super) async fn load(name: ChannelName, context: Arc<Context>, after: bool) -> Result<Found, ReadError> {
     let read_head = || {
         let (log, name) = (Arc::clone(&context.log), name.clone());
         context.reads.run(move || log.head(&name))
@@ -49,11 +45,12 @@ pub(super) async fn load(
     let (meta, key) = (Arc::clone(&context.meta), place_key(name.as_str()));
     let place = context.reads.run(move || meta.get(&key)).await?;
     let place = place.map(|record| Place::read(&record.value));
-    let Some(head) = head.filter(|_| !place.as_ref().is_some_and(|place| place.ending)) else {
+    let ending = place.as_ref().is_some_and(|place| place.ending);
+    let Some(head) = head.filter(|_| !ending) else {
         if place.is_some() {
             clear(&name, &context).await?;
         }
-        return Ok(None);
+        return Ok(if ending { Found::Deleted } else { Found::Nothing });
     };
     let (log, meta, settings) = (Arc::clone(&context.log), Arc::clone(&context.meta), Settings::of(&context.config));
     let read = move || {
@@ -62,7 +59,7 @@ pub(super) async fn load(
         let member = |value: &[u8]| Membership::parse(value).map(|membership| membership.read);
         loaded.members = by_user(&*meta, &members_prefix(name.as_str()), member)?;
         loaded.marks = by_user(&*meta, &marks_prefix(name.as_str()), |value| Some(Mark::read(value)))?;
-        Ok(Some(Box::new(loaded)))
+        Ok(Found::There(Box::new(loaded)))
     };
     context.reads.run(read).await
 }

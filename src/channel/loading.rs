@@ -28,6 +28,7 @@ impl State {
         if self.phase == Phase::Ready && !self.seqs.is_appending() {
             self.reload();
         }
+        self.edits.doubted = self.edits.closing;
         self.finish()
     }
 
@@ -52,19 +53,13 @@ impl State {
             self.close_all(Closed::Reset);
         }
         self.seqs.reset(head);
-        self.edits.doubted = false;
         self.phase = Phase::Ready;
         self.open();
     }
 
-    pub(super) fn absent(&mut self) {
+    pub(super) fn absent(&mut self, why: Closed) {
         self.phase = Phase::Absent;
-        if std::mem::take(&mut self.edits.doubted) {
-            self.close_all(Closed::Deleted);
-            self.forget();
-        }
-        // Nobody deleted it: what made it was lost before it was on disk, which only an interval allows.
-        self.close_all(Closed::Reset);
+        self.end(why);
         self.open();
     }
 

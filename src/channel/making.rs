@@ -122,12 +122,16 @@ impl State {
     /// It is written that the channel is no more, or it is not.
     pub(super) fn deleted(&mut self, origin: Origin, result: Result<(), WriteError>) {
         (self.edits.busy, self.edits.closing) = (false, false);
+        let doubted = std::mem::take(&mut self.edits.doubted);
         if let Err(error) = result {
             let problem = Problem::unavailable(error.to_string());
             self.settle(origin, |o| Item::Refused(o, problem));
-            // Whether it was written after all is seen when all is read anew.
-            self.edits.doubted = true;
-            return self.load();
+            if doubted || error == WriteError::Unknown {
+                // Whether it was written after all is seen when all is read anew.
+                return self.load();
+            }
+            self.phase = Phase::Ready;
+            return self.open();
         }
         let frame = self.activity_frame(&origin.user, "removed");
         let members: Vec<UserName> = self.roster.members().keys().cloned().collect();
@@ -139,20 +143,31 @@ impl State {
                 self.effects.push(Effect::Aside(Arc::new(aside)));
             }
         }
-        self.close_all(Closed::Deleted);
+        self.end(Closed::Deleted);
+        self.settle(origin, |o| Item::Answer(o, Answer::Ok));
+        self.effects.push(Effect::Clear);
+    }
+
+    /// The channel is not there any more: whoever hears or watches it is told, whoever waits is refused, and nothing is
+    /// known of it.
+    pub(super) fn end(&mut self, why: Closed) {
+        self.close_all(why);
         for (conn, hub) in self.roster.watchers().collect::<Vec<_>>() {
             self.roster.unwatch(conn);
             self.links.say(hub, Item::Unwatch(conn));
         }
         let jobs = std::mem::take(&mut self.jobs).into_values().filter_map(Job::into_origin);
-        let edits = std::mem::take(&mut self.edits.waiting).into_iter().map(|(origin, _)| origin);
+        let edits = std::mem::take(&mut self.edits).waiting.into_iter().map(|(origin, _)| origin);
         let left: Vec<Origin> = self.seqs.abandon().into_iter().chain(jobs).chain(edits).collect();
+        let problem = if why == Closed::Deleted {
+            Problem::not_found()
+        } else {
+            Problem::unavailable("the channel was lost; whether it was done is not known")
+        };
         for waiting in left {
-            self.settle(waiting, |o| Item::Refused(o, Problem::not_found()));
+            self.settle(waiting, |o| Item::Refused(o, problem.clone()));
         }
-        self.settle(origin, |o| Item::Answer(o, Answer::Ok));
         self.forget();
-        self.effects.push(Effect::Clear);
     }
 
     /// Whether a user may do this now.

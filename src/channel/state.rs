@@ -14,7 +14,7 @@ use super::resume::Kept;
 use super::rights::Rights;
 use super::roster::Roster;
 use super::sequencer::Sequencer;
-use super::step::{Effect, Input, Job, Settings, Time, overloaded};
+use super::step::{Effect, Found, Input, Job, Settings, Time, overloaded};
 use super::tending::Edits;
 use super::window::Window;
 use crate::model::maps::{HashMap, HashSet};
@@ -134,8 +134,10 @@ impl State {
         match input {
             // One load is under way at a time; nothing else may put what was read before in the place of what is known.
             Input::Loaded(_) | Input::Made(_) if self.phase != Phase::Loading => {}
-            Input::Loaded(Ok(Some(loaded))) => self.loaded(*loaded),
-            Input::Loaded(Ok(None)) => self.absent(),
+            Input::Loaded(Ok(Found::There(loaded))) => self.loaded(*loaded),
+            // Nobody deleted it: what made it was lost before it was on disk, which only an interval allows.
+            Input::Loaded(Ok(Found::Nothing)) => self.absent(Closed::Reset),
+            Input::Loaded(Ok(Found::Deleted)) => self.absent(Closed::Deleted),
             Input::Loaded(Err(error)) => self.not_loaded(&error.to_string()),
             Input::Made(result) => self.made(result),
             Input::Appended(result) => self.appended(result),

@@ -188,7 +188,8 @@ impl World {
         let input = match self.todo.remove(which % self.todo.len()) {
             Effect::Load(_) if luck == 0 => Input::Loaded(Err(crate::store::ReadError::Unavailable("no luck".into()))),
             Effect::Later(_, retry) => retry,
-            Effect::Load(_) => Input::Loaded(Ok(self.exists.then(|| Box::new(self.loaded())))),
+            Effect::Load(_) if !self.exists => Input::Loaded(Ok(Found::Nothing)),
+            Effect::Load(_) => Input::Loaded(Ok(Found::There(Box::new(self.loaded())))),
             Effect::Make(_) if luck == 0 => Input::Made(Err(NotMade::Failed("no luck".into()))),
             Effect::Make(_) => {
                 self.exists = true;
@@ -383,7 +384,7 @@ fn a_reading_mark_is_not_acknowledged_on_the_strength_of_one_that_is_still_being
     let head = Head { epoch: Epoch("e".into()), seq: 9, first: 1, at: Wall(0), hash: [0; 16], token: 0 };
     state.command(TIME, origin(1, 1), Action::Look);
     let loaded = Loaded { members: vec![(user(1), 2)], ..Loaded::empty(head, SETTINGS) };
-    state.input(TIME, Input::Loaded(Ok(Some(Box::new(loaded)))));
+    state.input(TIME, Input::Loaded(Ok(Found::There(Box::new(loaded)))));
     let mut writes = |ticket, seq| {
         let effects = state.command(TIME, origin(1, ticket), Action::Read(seq));
         effects.iter().find_map(|effect| if let Effect::Note(job, _) = effect { Some(*job) } else { None })

@@ -76,11 +76,22 @@ impl Loaded {
     }
 }
 
+/// What became of looking for a channel.
+#[derive(Debug)]
+pub enum Found {
+    /// It is there.
+    There(Box<Loaded>),
+    /// There is none.
+    Nothing,
+    /// It was deleted, and nothing is left of it.
+    Deleted,
+}
+
 /// What comes back from outside.
 #[derive(Debug)]
 pub enum Input {
-    /// The log was read; `None` if there is none.
-    Loaded(Result<Option<Box<Loaded>>, ReadError>),
+    /// The log was read.
+    Loaded(Result<Found, ReadError>),
     /// The log was made.
     Made(Result<Head, NotMade>),
     /// Whether there is a user of this name.

@@ -25,7 +25,7 @@ pub(super) struct Edits {
     pub busy: bool,
     /// Whether the channel is about to be deleted: nothing more is appended.
     pub closing: bool,
-    /// Whether it is not known if the channel was deleted.
+    /// Whether the log may have become another since then.
     pub doubted: bool,
 }
 
@@ -101,6 +101,8 @@ impl State {
                 self.edits.closing = true;
                 return self.edits.waiting.push_front((origin, tending));
             }
+            // Whoever wanted it deleted may not do that any more, or is about to.
+            self.edits.closing = false;
             self.tend_now(origin, tending, false);
         }
     }

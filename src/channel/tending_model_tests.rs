@@ -209,7 +209,7 @@ proptest! {
 enum Step {
     Do(&'static str, Op),
     Delete(&'static str),
-    Settle(bool),
+    Settle(End),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -217,7 +217,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (who(), op()).prop_map(|(who, op)| Step::Do(who, op)),
         1 => who().prop_map(Step::Delete),
-        8 => prop::bool::weighted(0.8).prop_map(Step::Settle),
+        7 => Just(Step::Settle(End::Well)),
+        1 => Just(Step::Settle(End::Refused)),
+        1 => any::<bool>().prop_map(|written| Step::Settle(End::Unknown(written))),
     ]
 }
 
@@ -252,9 +254,9 @@ proptest! {
         for step in steps {
             let (who, action) = match step {
                 Step::Do(who, op) => (who, op.action()),
-                Step::Delete(who) => (who, Action::Tend(Tending::Delete)),
-                Step::Settle(well) => {
-                    world.settle(well);
+                Step::Delete(who) => (who, delete()),
+                Step::Settle(end) => {
+                    world.settle(end);
                     continue;
                 }
             };
@@ -275,5 +277,7 @@ proptest! {
                 prop_assert!(state.roster.is_member(&user) || !state.roster.is_here(&user), "{} is a stranger", name);
             }
         }
+        prop_assert_eq!(world.ask("oz", join()), "joined", "it goes on whatever happened");
+        prop_assert_eq!(world.ask("oz", publish()), "published");
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::super::messages::{Action, Draft};
 use super::super::state::tests::{SETTINGS, TIME};
-use super::super::step::{Input, Loaded};
+use super::super::step::{Found, Input, Loaded};
 use super::*;
 use crate::model::{HubId, Wall};
 use crate::protocol::{Publish, Start};
-use crate::store::{Head, Place, WriteError};
+use crate::store::{AppendError, Head, MetaOp, Place, WriteError};
 
 #[path = "tending_model_tests.rs"]
 mod model;
@@ -30,6 +30,18 @@ struct World {
     heard: BTreeMap<u64, Vec<String>>,
     seq: Seq,
     ticket: u64,
+    /// Whether it is on disk that the channel is being deleted.
+    ending: bool,
+}
+
+/// How something that is under way ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Well,
+    /// Nothing was written.
+    Refused,
+    /// Nobody knows whether it was written, and it was or was not.
+    Unknown(bool),
 }
 
 /// Each user has one session, on a hub of its own.
@@ -47,8 +59,8 @@ impl World {
         loaded.place = Place { private, ..Place::default() };
         loaded.marks = vec![(user("ann"), OWNER)];
         loaded.members = vec![(user("ann"), 0)];
-        let effects = state.input(TIME, Input::Loaded(Ok(Some(Box::new(loaded)))));
-        let mut world = Self { state, todo: Vec::new(), heard: BTreeMap::new(), seq: 0, ticket: 0 };
+        let effects = state.input(TIME, Input::Loaded(Ok(Found::There(Box::new(loaded)))));
+        let mut world = Self { state, todo: Vec::new(), heard: BTreeMap::new(), seq: 0, ticket: 0, ending: false };
         world.take(effects);
         world.heard.clear();
         world
@@ -107,20 +119,33 @@ impl World {
         self.heard.entry(hub.0.into()).or_default().extend::<Vec<String>>(words);
     }
 
-    /// The oldest thing under way comes to its end, well or not.
-    fn settle(&mut self, well: bool) -> bool {
+    /// The oldest thing under way comes to its end.
+    fn settle(&mut self, end: End) -> bool {
         if self.todo.is_empty() {
             return false;
         }
-        let failed = || WriteError::Unavailable("no luck".into());
         let input = match self.todo.remove(0) {
-            Effect::Note(job, _) => Input::Noted(job, if well { Ok(()) } else { Err(failed()) }),
+            Effect::Note(job, ops) => {
+                if matches!(end, End::Well | End::Unknown(true)) {
+                    let ends = |op: &MetaOp| matches!(op, MetaOp::Put(_, value) if Place::read(value).ending);
+                    self.ending |= ops.iter().any(ends);
+                }
+                let outcome = match end {
+                    End::Well => Ok(()),
+                    End::Refused => Err(WriteError::Unavailable("no luck".into())),
+                    End::Unknown(_) => Err(WriteError::Unknown),
+                };
+                Input::Noted(job, outcome)
+            }
             Effect::Append(_, batch) => {
                 self.seq += batch.len() as Seq;
                 Input::Appended(Ok(head(self.seq)))
             }
             Effect::Known(job, user) => Input::Known(job, Ok(user.as_str() != "nobody")),
-            Effect::Clear => Input::Loaded(Ok(None)),
+            Effect::Clear | Effect::Load(_) if self.ending => {
+                self.ending = false;
+                Input::Loaded(Ok(Found::Deleted))
+            }
             Effect::Make(_) => {
                 self.seq = 0;
                 Input::Made(Ok(Head { epoch: Epoch("f".into()), ..head(0) }))
@@ -128,7 +153,7 @@ impl World {
             Effect::Load(_) => {
                 let mut loaded = Loaded::empty(head(self.seq), SETTINGS);
                 loaded.place = self.state.rights.place().clone();
-                Input::Loaded(Ok(Some(Box::new(loaded))))
+                Input::Loaded(Ok(Found::There(Box::new(loaded))))
             }
             other => panic!("{other:?} was not expected"),
         };
@@ -138,7 +163,7 @@ impl World {
     }
 
     fn settle_all(&mut self) {
-        while self.settle(true) {}
+        while self.settle(End::Well) {}
     }
 
     /// What a user's session heard since it was last asked.
@@ -171,6 +196,10 @@ fn give(name: &str, role: Role) -> Action {
     Action::Tend(Tending::Role { user: user(name), role })
 }
 
+fn delete() -> Action {
+    Action::Tend(Tending::Delete)
+}
+
 fn ban(name: &str) -> Action {
     Action::Tend(Tending::Ban { user: user(name), reason: None })
 }
@@ -198,7 +227,7 @@ fn a_change_that_could_not_be_written_did_not_happen() {
     world.ask("bob", join());
     world.heard.clear();
     world.command("ann", ban("bob"));
-    world.settle(false);
+    world.settle(End::Refused);
     assert_eq!(world.heard("ann"), ["Unavailable"]);
     assert_eq!(world.heard("bob"), [""; 0]);
     assert!(world.state.roster.is_member(&user("bob")) && world.state.roster.is_here(&user("bob")));
@@ -262,7 +291,7 @@ fn a_channel_ends_behind_what_is_being_written_and_a_later_one_is_another() {
     world.heard.clear();
     world.command("bob", publish());
     world.command("bob", publish());
-    world.command("ann", Action::Tend(Tending::Delete));
+    world.command("ann", delete());
     world.command("bob", publish());
     world.settle_all();
     let bob = world.heard("bob");
@@ -272,23 +301,32 @@ fn a_channel_ends_behind_what_is_being_written_and_a_later_one_is_another() {
     assert_eq!(world.ask("bob", join()), "joined");
     assert_eq!(world.state.seqs.head().epoch, Epoch("f".into()));
     assert!(world.state.rights.is_everyones(), "nobody owns it");
-    assert_eq!(world.ask("ann", Action::Tend(Tending::Delete)), "Forbidden");
-    assert_eq!(world.ask("oz", Action::Tend(Tending::Delete)), "ok");
+    assert_eq!(world.ask("ann", delete()), "Forbidden");
+    assert_eq!(world.ask("oz", delete()), "ok");
 }
 
 #[test]
 fn a_deletion_of_which_nobody_knew_whether_it_was_written_is_seen_when_all_is_read_anew() {
-    let mut world = World::new(false);
-    world.ask("bob", join());
-    world.heard.clear();
-    world.command("ann", Action::Tend(Tending::Delete));
-    world.settle(false);
-    assert!(matches!(world.todo.pop(), Some(Effect::Load(_))));
-    let effects = world.state.input(TIME, Input::Loaded(Ok(None)));
-    world.take(effects);
-    assert_eq!(world.heard("bob"), ["closed Deleted"]);
-    assert_eq!(world.ask("bob", join()), "joined");
-    assert!(world.state.rights.is_everyones() && !world.state.roster.is_member(&user("ann")));
+    for written in [false, true] {
+        let mut world = World::new(false);
+        world.ask("bob", join());
+        world.heard.clear();
+        world.command("ann", delete());
+        world.command("oz", ban("bob"));
+        world.settle(End::Unknown(written));
+        world.settle_all();
+        assert_eq!(world.heard("ann"), ["Unavailable"]);
+        let heard = [world.heard("bob"), world.heard("oz")];
+        if written {
+            assert_eq!(heard, [["closed Deleted"], ["NotFound"]]);
+            assert!(world.state.is_absent(), "nothing is kept of it");
+            assert_eq!(world.ask("bob", join()), "joined");
+            assert!(world.state.rights.is_everyones() && !world.state.roster.is_member(&user("ann")));
+        } else {
+            assert_eq!(heard, [["closed Banned"], ["ok"]]);
+            assert_eq!(world.ask("ann", publish()), "published");
+        }
+    }
 }
 
 #[test]
@@ -296,9 +334,56 @@ fn a_deletion_that_could_not_be_written_leaves_everything_as_it_was() {
     let mut world = World::new(false);
     world.ask("bob", join());
     world.heard.clear();
-    world.command("ann", Action::Tend(Tending::Delete));
-    world.settle(false);
-    world.settle_all();
+    world.command("bob", publish());
+    world.command("ann", delete());
+    world.command("bob", publish());
+    world.settle(End::Well);
+    world.settle(End::Refused);
     assert_eq!(world.heard("ann"), ["Unavailable"]);
+    assert!(matches!(world.todo[..], [Effect::Append(..)]), "it goes on at once: {:?}", world.todo);
+    world.settle_all();
+    assert_eq!(world.heard("bob"), ["bob says", "published", "bob says", "published"]);
+    assert_eq!(world.ask("ann", delete()), "ok");
+}
+
+#[test]
+fn a_deletion_whose_right_was_lost_before_its_turn_came_holds_nothing_up() {
+    let mut world = World::new(false);
+    world.ask("bob", join());
+    world.ask("ann", give("bob", Role::Owner));
+    world.heard.clear();
+    world.command("ann", ban("dave"));
+    world.command("oz", give("bob", Role::Member));
+    world.command("bob", delete());
+    // There is such a user, and the ban is written; the role is being written when something is said.
+    world.settle(End::Well);
+    world.settle(End::Well);
+    world.command("ann", publish());
+    world.settle_all();
+    assert_eq!(world.heard("bob"), ["dave banned", "bob role", "ann says", "Forbidden"]);
+    assert_eq!(world.ask("ann", publish()), "published");
+}
+
+#[test]
+fn nothing_is_kept_of_a_channel_that_turns_out_to_be_lost() {
+    let mut world = World::new(false);
+    world.ask("bob", join());
+    world.command("carol", Action::Watch);
+    world.heard.clear();
+    world.command("ann", ban("dave"));
+    world.command("oz", delete());
+    world.command("bob", publish());
+    let append = world.todo.pop();
+    assert!(matches!(append, Some(Effect::Append(..))), "{append:?}");
+    // The log is not what it was, and then it is not there.
+    let effects = world.state.input(TIME, Input::Appended(Err(AppendError::NoChannel)));
+    world.take(effects);
+    world.todo.clear();
+    let effects = world.state.input(TIME, Input::Loaded(Ok(Found::Nothing)));
+    world.take(effects);
+    assert_eq!(world.heard("bob"), ["Unavailable", "closed Reset"]);
+    assert_eq!([world.heard("ann"), world.heard("oz")], [["Unavailable"], ["Unavailable"]]);
+    assert!(world.state.is_absent(), "{:?}", world.state);
+    assert_eq!(world.ask("bob", join()), "joined");
     assert_eq!(world.ask("bob", publish()), "published");
 }
