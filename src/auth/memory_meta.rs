@@ -52,7 +52,7 @@ impl MemoryMeta {
             let (key, wanted, value) = match op {
                 MetaOp::Create(key, value) => (key, Some(0), value),
                 MetaOp::Swap(key, version, value) => (key, Some(version), value),
-                MetaOp::Put(key, value) => (key, None, value),
+                MetaOp::Put(key, value) | MetaOp::Release(key, value) => (key, None, value),
                 MetaOp::Remove(key) => {
                     after.remove(&key);
                     continue;

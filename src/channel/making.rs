@@ -114,9 +114,9 @@ impl State {
         self.edits.busy = true;
         self.edits.closing = true;
         self.phase = Phase::Loading;
-        let place = Place { ending: true, ..self.rights.place().clone() };
+        let end = self.rights.place().clone().end(&self.name);
         let job = self.job(Job::Delete { origin });
-        self.effects.push(Effect::Note(job, vec![place.write(&self.name)]));
+        self.effects.push(Effect::Note(job, vec![end]));
     }
 
     /// It is written that the channel is no more, or it is not.

@@ -127,7 +127,7 @@ impl World {
         let input = match self.todo.remove(0) {
             Effect::Note(job, ops) => {
                 if matches!(end, End::Well | End::Unknown(true)) {
-                    let ends = |op: &MetaOp| matches!(op, MetaOp::Put(_, value) if Place::read(value).ending);
+                    let ends = |op: &MetaOp| matches!(op, MetaOp::Release(_, value) if Place::read(value).ending);
                     self.ending |= ops.iter().any(ends);
                 }
                 let outcome = match end {

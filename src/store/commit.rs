@@ -222,7 +222,7 @@ impl<'a> Commit<'a> {
     }
 
     fn meta(&mut self, ops: Vec<MetaOp>) -> Result<(), WriteError> {
-        if self.low_space {
+        if self.low_space && !ops.iter().all(MetaOp::makes_room) {
             return Err(WriteError::Unavailable("too little free space on the store's disk".into()));
         }
         // Nothing of it counts before all of it holds.
@@ -231,7 +231,7 @@ impl<'a> Commit<'a> {
             let (name, value, wanted) = match op {
                 MetaOp::Create(name, value) => (name, Some(value), Some(0)),
                 MetaOp::Swap(name, version, value) => (name, Some(value), Some(version)),
-                MetaOp::Put(name, value) => (name, Some(value), None),
+                MetaOp::Put(name, value) | MetaOp::Release(name, value) => (name, Some(value), None),
                 MetaOp::Remove(name) => (name, None, None),
             };
             let size = name.len() + value.as_ref().map_or(0, Bytes::len);

@@ -23,8 +23,17 @@ pub enum MetaOp {
     Swap(String, u64, Bytes),
     /// Writes, whatever is there.
     Put(String, Bytes),
+    /// The same, of a few bytes that let much more go: it is taken when there is too little free space, too.
+    Release(String, Bytes),
     /// Removes, if it is there.
     Remove(String),
+}
+
+impl MetaOp {
+    /// Whether it makes more room than it takes.
+    pub(super) fn makes_room(&self) -> bool {
+        matches!(self, Self::Release(..) | Self::Remove(_))
+    }
 }
 
 /// Why nothing was written.

@@ -96,6 +96,11 @@ impl Place {
     pub fn write(&self, channel: &ChannelName) -> MetaOp {
         MetaOp::Put(place_key(channel.as_str()), bytes(self))
     }
+
+    /// Writes down that a channel is being deleted.
+    pub fn end(self, channel: &ChannelName) -> MetaOp {
+        MetaOp::Release(place_key(channel.as_str()), bytes(&Self { ending: true, ..self }))
+    }
 }
 
 /// Flags, numbers and a text: there is nothing in them that could fail to be written.

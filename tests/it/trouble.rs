@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parlor::store::{Failing, Fault, MemoryRows, Rows, SledRows, Trouble};
 use serde_json::{Value, json};
 
+use crate::places::{closed, create, tend};
 use crate::support::{Client, DEADLINE, Engine, Site, Stage, pause, publish};
 
 scenarios! {
@@ -13,6 +14,7 @@ scenarios! {
         a_single_failed_write_is_got_over;
     waiting:
         a_full_disk_refuses_publishes_and_lets_reads_go_on,
+        a_channel_is_deleted_and_left_on_a_full_disk_too,
         a_read_that_fails_is_tried_again;
 }
 
@@ -146,6 +148,29 @@ async fn a_full_disk_refuses_publishes_and_lets_reads_go_on(stage: Stage) {
     trouble.free_bytes(None);
     ready(&site, 200).await;
     assert_eq!(insist(&mut ann, 20).await["seq"], 21);
+}
+
+async fn a_channel_is_deleted_and_left_on_a_full_disk_too(stage: Stage) {
+    let (site, trouble, _dir) = fragile(stage).await;
+    let (mut ann, mut bob) = (site.account("ann").await, site.account("bob").await);
+    create(&mut ann, "a", true).await;
+    create(&mut ann, "b", false).await;
+    tend(&mut ann, "invite", "a", "bob").await;
+    let epoch = bob.join("a").await["epoch"].clone();
+    bob.join("b").await;
+    bob.publish_many("a", 20).await;
+    trouble.free_bytes(Some(1000));
+    ready(&site, 503).await;
+    assert_eq!(bob.refused(publish("a", "no room", json!({}))).await, "unavailable");
+    bob.ask(json!({"type": "leave", "channel": "b"})).await;
+    ann.ask(json!({"type": "delete", "channel": "a"})).await;
+    closed(&mut bob, "a", "deleted").await;
+    assert_eq!(bob.refused(json!({"type": "history", "channel": "a"})).await, "not_found");
+    assert_eq!(bob.ask(json!({"type": "channels"})).await["channels"], json!([]));
+    trouble.free_bytes(None);
+    ready(&site, 200).await;
+    let joined = bob.join("a").await;
+    assert_eq!((&joined["head"], joined["epoch"] == epoch), (&json!(0), false), "nothing of it is left");
 }
 
 async fn a_read_that_fails_is_tried_again(stage: Stage) {

@@ -137,6 +137,7 @@ fn a_full_disk_refuses_writes_and_not_reads_until_there_is_space() {
     let log = store.log();
     let head = create(&*log, &channel("c")).unwrap();
     let head = append(&*log, &channel("c"), &head, batch(1, 5, "a")).unwrap();
+    write(&*store.meta(), vec![MetaOp::Put("b".into(), "x".into())]).unwrap();
     drop(store);
     trouble.free_bytes(Some(1000));
     let store = open(&rows);
@@ -148,6 +149,12 @@ fn a_full_disk_refuses_writes_and_not_reads_until_there_is_space() {
     let put = || vec![MetaOp::Put("a".into(), "x".into())];
     assert!(matches!(write(&*store.meta(), put()), Err(WriteError::Unavailable(_))));
     assert_eq!(log.tail(&channel("c"), 9).unwrap().len(), 5);
+    // What makes room is taken, alone.
+    let release = || MetaOp::Release("c".into(), "it ends".into());
+    assert_eq!(write(&*store.meta(), vec![release(), MetaOp::Remove("b".into())]), Ok(()));
+    let both = [vec![release()], put()].concat();
+    assert!(matches!(write(&*store.meta(), both), Err(WriteError::Unavailable(_))));
+    assert_eq!(store.meta().get("b").unwrap(), None);
     trouble.free_bytes(None);
     // The disk is asked again within a second.
     while store.health() != Health::Ok {
