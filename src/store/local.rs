@@ -61,10 +61,12 @@ impl Local {
         entry.show(self.0.generation.load(SeqCst))
     }
 
-    /// Walks the kept records from `from` on, ascending. A hole is damage, unless a trim came between.
+    /// Walks the kept records from `from` on, ascending. A hole is damage, unless a trim came between, or what is missing
+    /// was being committed when it was passed.
     fn walk(&self, channel: &ChannelName, from: Seq, step: Step<'_>) -> Result<(), ReadError> {
         let entry = entry::row(&self.0.view, channel)?.ok_or(ReadError::NoChannel)?;
         let mut next = from.max(entry.anchor.seq + 1);
+        let mut missing = None;
         loop {
             let range = keys::blocks(entry.id, next);
             let mut outcome = Ok(());
@@ -96,7 +98,11 @@ impl Local {
             let now =
                 entry::row(&self.0.view, channel)?.filter(|now| now.id == entry.id).ok_or(ReadError::NoChannel)?;
             if now.anchor.seq < next {
-                return Err(ReadError::Damaged(next));
+                if missing.replace(next) == Some(next) {
+                    return Err(ReadError::Damaged(next));
+                }
+                // What follows it is committed, so it is, too, and is found if it was ever written.
+                continue;
             }
             next = now.anchor.seq + 1;
             if step(None).map_err(|bad| Missing::Row(next, bad))?.is_break() {

@@ -1,5 +1,6 @@
 //! Suites that are larger than one file of the store.
 
+mod beside;
 mod damage;
 mod failures;
 mod interval;
