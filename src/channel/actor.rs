@@ -232,6 +232,7 @@ fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
         // What an earlier life set in motion.
         ChannelIn::Attached(..) | ChannelIn::Own(..) => Vec::new(),
         ChannelIn::Gone(conn) => state.gone(conn),
+        ChannelIn::Lost(conn) => state.lost(conn),
         ChannelIn::HubReset(hub) => state.hub_reset(hub),
     }
 }

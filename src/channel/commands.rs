@@ -209,6 +209,9 @@ impl State {
                 self.links.say(hub, Item::Closed(conn, Closed::Left));
             }
         }
+        if self.may(&origin, Deed::Look).is_err() {
+            self.blind(&origin.user);
+        }
         if member {
             self.announce_member(&origin.user, "left");
         }
@@ -261,6 +264,7 @@ impl State {
             channel: self.name.clone(),
             frame,
             not: Vec::new(),
+            removed: false,
         })));
         self.settle(origin, |o| Item::Answer(o, Answer::Ok));
     }

@@ -7,7 +7,7 @@ use super::rights::{Deed, No};
 use super::state::{Phase, State};
 use super::step::{Effect, Job, Loaded, Making, NotMade};
 use super::tending::denied;
-use crate::model::{Conn, Role, Standing, UserName};
+use crate::model::{Role, Standing, UserName};
 use crate::protocol::{ErrorCode, Problem, Tending};
 use crate::store::{Head, Mark, Membership, Place, WriteError};
 
@@ -133,14 +133,11 @@ impl State {
             self.phase = Phase::Ready;
             return self.open();
         }
-        let frame = self.activity_frame(&origin.user, "removed");
         let members: Vec<UserName> = self.roster.members().keys().cloned().collect();
-        let heard: Vec<Conn> = self.roster.subscribed().into_iter().map(|(conn, _)| conn).collect();
         if members.len() <= self.settings.announce_max {
             for user in members {
-                let (channel, frame, not) = (self.name.clone(), frame.clone(), heard.clone());
-                let aside = Aside::User { user, channel, frame, not };
-                self.effects.push(Effect::Aside(Arc::new(aside)));
+                let told = self.roster.sessions_of(&user).into_iter().map(|(conn, _)| conn).collect();
+                self.beside(&user, &origin.user, "removed", told);
             }
         }
         self.end(Closed::Deleted);

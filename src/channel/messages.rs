@@ -118,8 +118,10 @@ pub enum ChannelIn {
     Acked,
     /// By a hub: what it knows of the channel, asked for by [`ToHub::Report`].
     Attached(HubId, u64, Vec<Subscriber>),
-    /// By a hub: a session stopped hearing.
+    /// By a hub: a session is gone.
     Gone(Conn),
+    /// By a hub: a session stopped hearing.
+    Lost(Conn),
     /// By a hub that began anew: all its sessions are gone.
     HubReset(HubId),
     /// By the store, or a timer.
@@ -302,6 +304,8 @@ pub enum Aside {
         frame: Frame,
         /// All but these.
         not: Vec<Conn>,
+        /// Whether the user belongs there no more: nothing follows.
+        removed: bool,
     },
     /// A channel has something new for its members.
     Activity {

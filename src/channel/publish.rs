@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use super::dedup::{Used, Verdict};
 use super::messages::{Aside, Draft, Item, Origin};
-use super::rights::Deed;
 use super::sequencer::Committed;
 use super::state::State;
 use super::step::{Effect, Input, Job, overloaded};
-use super::tending::denied;
 use crate::model::{Seq, UserName};
 use crate::protocol::{ErrorCode, Posted, Problem};
 use crate::store::{AppendError, Head, Membership, ReadError};
@@ -20,6 +18,9 @@ const ACTIVITY_EVERY: Duration = Duration::from_secs(1);
 impl State {
     /// Takes a publish whose turn it is.
     pub(super) fn publish(&mut self, origin: Origin, draft: Box<Draft>) {
+        if let Some(problem) = self.is_leaving(&origin) {
+            return self.settle(origin, |o| Item::Refused(o, problem));
+        }
         let absent: Vec<UserName> = match self.rights.parties() {
             Some((one, other)) => {
                 let absent = [one, other].into_iter().filter(|user| !self.roster.is_member(user));
@@ -94,15 +95,14 @@ impl State {
     pub(super) fn found(&mut self, origin: Origin, draft: Box<Draft>, to: Seq, used: Result<Option<Used>, ReadError>) {
         self.lanes.quicken(&origin.conn);
         self.freed(origin.conn);
+        // The user may have been silenced or put out meanwhile.
+        if let Some(problem) = self.no_voice(&origin) {
+            return self.settle(origin, |o| Item::Refused(o, problem));
+        }
         match used {
             Ok(Some(used)) => self.again(origin, used),
             _ if !self.is_open() => {
                 let problem = Problem::unavailable("the channel is being loaded anew; ask again with the same key");
-                self.settle(origin, |o| Item::Refused(o, problem));
-            }
-            // The user may have been silenced meanwhile.
-            Ok(None) if self.may(&origin, Deed::Publish).is_err() => {
-                let problem = self.may(&origin, Deed::Publish).err().map_or_else(Problem::not_found, denied);
                 self.settle(origin, |o| Item::Refused(o, problem));
             }
             // What was stored meanwhile has still to be looked at.

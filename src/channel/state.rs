@@ -199,6 +199,12 @@ impl State {
         self.finish()
     }
 
+    /// A session stopped hearing, because what it was owed is no more.
+    pub fn lost(&mut self, conn: Conn) -> Vec<Effect> {
+        self.roster.unsubscribe(conn);
+        self.finish()
+    }
+
     /// A hub began anew, without the sessions that it had.
     pub fn hub_reset(&mut self, hub: HubId) -> Vec<Effect> {
         self.roster.hub_gone(hub);

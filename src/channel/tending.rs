@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::messages::{Answer, Aside, Closed, Item, Origin};
-use super::rights::{Bearing, No};
+use super::rights::{Bearing, Deed, No};
 use super::state::{Phase, State};
 use super::step::{Effect, Job, overloaded};
 use crate::model::{ChannelName, Conn, Epoch, Role, Seq, Standing, UserName};
@@ -27,6 +27,8 @@ pub(super) struct Edits {
     pub closing: bool,
     /// Whether the log may have become another since then.
     pub doubted: bool,
+    /// Who is being put out: nothing that they say is taken until they have heard so.
+    pub leaving: Option<UserName>,
 }
 
 impl Edits {
@@ -261,16 +263,17 @@ impl State {
     fn change(&mut self, origin: Origin, mut edit: Edit) {
         self.edits.busy = true;
         let mut ops = vec![edit.mark.write(&self.name, edit.user.as_str())];
-        if matches!(edit.change, Change::Out(..)) {
+        let out = matches!(edit.change, Change::Out(..));
+        if out {
             // At once, and written in any case: one of the user's joins may be under way.
             edit.read = self.end_membership(&edit.user);
             ops.extend(Membership::end(self.name.as_str(), edit.user.as_str()));
+            self.edits.leaving = Some(edit.user.clone());
         }
         self.rights.set(&edit.user, edit.mark);
-        let silenced = edit.mark.banned || edit.mark.role == Role::Muted;
-        if silenced || (self.rights.place().private && matches!(edit.change, Change::Out(..))) {
+        if out || edit.mark.role == Role::Muted {
             for waiting in self.seqs.withdraw(&edit.user) {
-                self.settle(waiting, |o| Item::Refused(o, forbidden("you may not speak in this channel any more")));
+                self.settle(waiting, |o| Item::Refused(o, silenced()));
             }
         }
         let job = self.job(Job::Edit { origin, edit: Box::new(edit) });
@@ -293,6 +296,7 @@ impl State {
     /// A change was written, or was not.
     pub(super) fn changed(&mut self, origin: Origin, edit: Edit, failed: Option<Problem>) {
         self.edits.busy = false;
+        self.edits.leaving = None;
         if let Some(problem) = failed {
             self.rights.set(&edit.user, edit.was);
             if let Some(read) = edit.read {
@@ -316,30 +320,48 @@ impl State {
 
     /// Ends everything that a user hears here, in order with the deliveries, and tells the others.
     fn put_out(&mut self, user: &UserName, by: &UserName, why: Closed, reason: Option<&str>) {
+        // One of the user's joins, or a leave that failed, may have come between.
+        self.roster.dismiss(user);
         let mut told = Vec::new();
         for (conn, hub) in self.roster.sessions_of(user) {
             self.roster.unsubscribe(conn);
             self.links.say(hub, Item::Closed(conn, why));
             told.push(conn);
         }
-        for (conn, hub) in self.roster.watchers_of(user) {
-            self.roster.unwatch(conn);
-            self.links.say(hub, Item::Unwatch(conn));
-        }
+        self.blind(user);
         let how = if why == Closed::Banned { "banned" } else { "kicked" };
         self.announce(user, how, None, Some(by), reason);
         self.beside(user, by, "removed", told);
     }
 
+    /// A user's sessions watch who comes no more.
+    pub(super) fn blind(&mut self, user: &UserName) {
+        for (conn, hub) in self.roster.watchers_of(user) {
+            self.roster.unwatch(conn);
+            self.links.say(hub, Item::Unwatch(conn));
+        }
+    }
+
+    /// Why someone may not say anything now, if so.
+    pub(super) fn no_voice(&self, origin: &Origin) -> Option<Problem> {
+        self.is_leaving(origin).or_else(|| self.may(origin, Deed::Publish).err().map(denied))
+    }
+
+    /// Why someone who is being put out may not say anything, if so.
+    pub(super) fn is_leaving(&self, origin: &Origin) -> Option<Problem> {
+        (self.edits.leaving.as_ref() == Some(&origin.user)).then(silenced)
+    }
+
     /// Tells a user's sessions, but not these, what became of the user here.
-    fn beside(&mut self, user: &UserName, from: &UserName, change: &str, not: Vec<Conn>) {
+    pub(super) fn beside(&mut self, user: &UserName, from: &UserName, change: &str, not: Vec<Conn>) {
         let frame = self.activity_frame(from, change);
-        let aside = Aside::User { user: user.clone(), channel: self.name.clone(), frame, not };
+        let removed = change == "removed";
+        let aside = Aside::User { user: user.clone(), channel: self.name.clone(), frame, not, removed };
         self.effects.push(Effect::Aside(Arc::new(aside)));
     }
 
     /// What a user's sessions hear beside the stream.
-    pub(super) fn activity_frame(&self, from: &UserName, change: &str) -> Frame {
+    fn activity_frame(&self, from: &UserName, change: &str) -> Frame {
         #[derive(Serialize)]
         struct Activity<'a> {
             channel: &'a ChannelName,
@@ -365,6 +387,10 @@ fn put_out(mark: &mut Mark) {
 
 fn forbidden(why: &str) -> Problem {
     Problem::new(ErrorCode::Forbidden, why)
+}
+
+fn silenced() -> Problem {
+    forbidden("you were muted, or put out of this channel")
 }
 
 fn nobody() -> Problem {

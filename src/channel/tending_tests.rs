@@ -6,10 +6,12 @@ use super::super::messages::{Action, Draft};
 use super::super::state::tests::{SETTINGS, TIME};
 use super::super::step::{Found, Input, Loaded};
 use super::*;
-use crate::model::{HubId, Wall};
+use crate::model::{HubId, Key, Wall};
 use crate::protocol::{Publish, Start};
 use crate::store::{AppendError, Head, MetaOp, Place, WriteError};
 
+#[path = "ending_tests.rs"]
+mod ending;
 #[path = "tending_model_tests.rs"]
 mod model;
 
@@ -141,6 +143,7 @@ impl World {
                 self.seq += batch.len() as Seq;
                 Input::Appended(Ok(head(self.seq)))
             }
+            Effect::Find { job, .. } => Input::Found(job, Ok(Some((1, Wall(0))))),
             Effect::Known(job, user) => Input::Known(job, Ok(user.as_str() != "nobody")),
             Effect::Clear | Effect::Load(_) if self.ending => {
                 self.ending = false;
@@ -187,9 +190,19 @@ fn join() -> Action {
 }
 
 fn publish() -> Action {
+    keyed(None)
+}
+
+/// A publish; with a key it may have been sent before anything was said.
+fn keyed(key: Option<&str>) -> Action {
     let channel = ChannelName::stored("a").unwrap();
-    let publish = Publish { channel, body: "{}".into(), key: None, base: None, kind: None, reply_to: None };
+    let (key, base) = (key.and_then(Key::new), key.map(|_| 0));
+    let publish = Publish { channel, body: "{}".into(), key, base, kind: None, reply_to: None };
     Action::Publish(Box::new(Draft { publish, permit: None }))
+}
+
+fn kick(name: &str) -> Action {
+    Action::Tend(Tending::Kick { user: user(name), reason: None })
 }
 
 fn give(name: &str, role: Role) -> Action {
@@ -219,6 +232,62 @@ fn what_is_being_written_comes_before_a_ban_and_what_waits_is_refused() {
     assert_eq!(bob, ["bob says", "published", "Forbidden", "Forbidden", "closed Banned"]);
     assert_eq!(world.heard("ann"), ["bob says", "bob banned", "ok"]);
     assert_eq!(world.ask("bob", join()), "Forbidden");
+}
+
+#[test]
+fn what_one_says_who_is_being_kicked_is_refused_until_that_is_heard() {
+    let mut world = World::new(false);
+    world.ask("bob", join());
+    world.heard.clear();
+    world.command("bob", publish());
+    world.command("bob", publish());
+    world.command("ann", kick("bob"));
+    world.command("bob", publish());
+    world.settle_all();
+    assert_eq!(world.heard("bob"), ["bob says", "published", "Forbidden", "Forbidden", "closed Kicked"]);
+    assert_eq!(world.ask("bob", publish()), "published", "anyone may, in a channel that is everyone's");
+}
+
+#[test]
+fn a_join_or_a_leave_under_way_does_not_outlast_a_kick() {
+    for (action, end) in [(join(), End::Well), (Action::Leave { only_session: false }, End::Refused)] {
+        let mut world = World::new(false);
+        let visit = Action::Join { start: Start::Stood, member: matches!(action, Action::Leave { .. }) };
+        world.ask("bob", visit);
+        world.heard.clear();
+        world.command("bob", action);
+        world.command("ann", kick("bob"));
+        world.settle(end);
+        world.settle_all();
+        assert_eq!(world.heard("bob").last().map(String::as_str), Some("closed Kicked"));
+        assert!(!world.state.roster.is_member(&user("bob")) && !world.state.roster.is_here(&user("bob")));
+    }
+}
+
+#[test]
+fn a_key_that_is_found_after_its_user_was_put_out_is_not_answered_with_its_place() {
+    let mut world = World::new(false);
+    world.ask("bob", join());
+    (0..4).for_each(|_| drop(world.ask("ann", publish())));
+    world.heard.clear();
+    world.command("bob", keyed(Some("k")));
+    let search = world.todo.remove(0);
+    assert!(matches!(search, Effect::Find { .. }), "{search:?}");
+    world.command("ann", ban("bob"));
+    world.settle_all();
+    world.todo.push(search);
+    world.settle_all();
+    assert_eq!(world.heard("bob"), ["closed Banned", "Forbidden"]);
+}
+
+#[test]
+fn one_who_left_a_private_channel_watches_it_no_more() {
+    for (private, watches) in [(true, 0), (false, 1)] {
+        let mut world = World::new(private);
+        world.ask("ann", Action::Watch);
+        world.ask("ann", Action::Leave { only_session: false });
+        assert_eq!(world.state.roster.watchers().count(), watches);
+    }
 }
 
 #[test]
@@ -282,108 +351,4 @@ fn changes_are_made_one_after_the_other_in_the_order_in_which_they_came() {
     world.settle_all();
     let carol = world.heard("carol");
     assert_eq!(carol, ["bob banned", "ok", "Forbidden", "carol role"], "no right is left when its turn comes");
-}
-
-#[test]
-fn a_channel_ends_behind_what_is_being_written_and_a_later_one_is_another() {
-    let mut world = World::new(false);
-    world.ask("bob", join());
-    world.heard.clear();
-    world.command("bob", publish());
-    world.command("bob", publish());
-    world.command("ann", delete());
-    world.command("bob", publish());
-    world.settle_all();
-    let bob = world.heard("bob");
-    assert_eq!(bob, ["bob says", "published", "closed Deleted", "NotFound", "NotFound"]);
-    assert_eq!(world.heard("ann"), ["ok"]);
-    assert_eq!(world.ask("bob", publish()), "NotFound");
-    assert_eq!(world.ask("bob", join()), "joined");
-    assert_eq!(world.state.seqs.head().epoch, Epoch("f".into()));
-    assert!(world.state.rights.is_everyones(), "nobody owns it");
-    assert_eq!(world.ask("ann", delete()), "Forbidden");
-    assert_eq!(world.ask("oz", delete()), "ok");
-}
-
-#[test]
-fn a_deletion_of_which_nobody_knew_whether_it_was_written_is_seen_when_all_is_read_anew() {
-    for written in [false, true] {
-        let mut world = World::new(false);
-        world.ask("bob", join());
-        world.heard.clear();
-        world.command("ann", delete());
-        world.command("oz", ban("bob"));
-        world.settle(End::Unknown(written));
-        world.settle_all();
-        assert_eq!(world.heard("ann"), ["Unavailable"]);
-        let heard = [world.heard("bob"), world.heard("oz")];
-        if written {
-            assert_eq!(heard, [["closed Deleted"], ["NotFound"]]);
-            assert!(world.state.is_absent(), "nothing is kept of it");
-            assert_eq!(world.ask("bob", join()), "joined");
-            assert!(world.state.rights.is_everyones() && !world.state.roster.is_member(&user("ann")));
-        } else {
-            assert_eq!(heard, [["closed Banned"], ["ok"]]);
-            assert_eq!(world.ask("ann", publish()), "published");
-        }
-    }
-}
-
-#[test]
-fn a_deletion_that_could_not_be_written_leaves_everything_as_it_was() {
-    let mut world = World::new(false);
-    world.ask("bob", join());
-    world.heard.clear();
-    world.command("bob", publish());
-    world.command("ann", delete());
-    world.command("bob", publish());
-    world.settle(End::Well);
-    world.settle(End::Refused);
-    assert_eq!(world.heard("ann"), ["Unavailable"]);
-    assert!(matches!(world.todo[..], [Effect::Append(..)]), "it goes on at once: {:?}", world.todo);
-    world.settle_all();
-    assert_eq!(world.heard("bob"), ["bob says", "published", "bob says", "published"]);
-    assert_eq!(world.ask("ann", delete()), "ok");
-}
-
-#[test]
-fn a_deletion_whose_right_was_lost_before_its_turn_came_holds_nothing_up() {
-    let mut world = World::new(false);
-    world.ask("bob", join());
-    world.ask("ann", give("bob", Role::Owner));
-    world.heard.clear();
-    world.command("ann", ban("dave"));
-    world.command("oz", give("bob", Role::Member));
-    world.command("bob", delete());
-    // There is such a user, and the ban is written; the role is being written when something is said.
-    world.settle(End::Well);
-    world.settle(End::Well);
-    world.command("ann", publish());
-    world.settle_all();
-    assert_eq!(world.heard("bob"), ["dave banned", "bob role", "ann says", "Forbidden"]);
-    assert_eq!(world.ask("ann", publish()), "published");
-}
-
-#[test]
-fn nothing_is_kept_of_a_channel_that_turns_out_to_be_lost() {
-    let mut world = World::new(false);
-    world.ask("bob", join());
-    world.command("carol", Action::Watch);
-    world.heard.clear();
-    world.command("ann", ban("dave"));
-    world.command("oz", delete());
-    world.command("bob", publish());
-    let append = world.todo.pop();
-    assert!(matches!(append, Some(Effect::Append(..))), "{append:?}");
-    // The log is not what it was, and then it is not there.
-    let effects = world.state.input(TIME, Input::Appended(Err(AppendError::NoChannel)));
-    world.take(effects);
-    world.todo.clear();
-    let effects = world.state.input(TIME, Input::Loaded(Ok(Found::Nothing)));
-    world.take(effects);
-    assert_eq!(world.heard("bob"), ["Unavailable", "closed Reset"]);
-    assert_eq!([world.heard("ann"), world.heard("oz")], [["Unavailable"], ["Unavailable"]]);
-    assert!(world.state.is_absent(), "{:?}", world.state);
-    assert_eq!(world.ask("bob", join()), "joined");
-    assert_eq!(world.ask("bob", publish()), "published");
 }

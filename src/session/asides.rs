@@ -10,7 +10,7 @@ use super::pending::What;
 use super::queries::{self, UNREAD_MAX};
 use super::watches::Source;
 use super::{HubIn, SessionIn};
-use crate::channel::{Answer, Aside, ChannelIn, Closed, Item, Joined, Origin};
+use crate::channel::{Action, Answer, Aside, ChannelIn, Closed, Item, Joined, Origin};
 use crate::clock;
 use crate::metrics::Outcome;
 use crate::model::maps::HashSet;
@@ -80,6 +80,7 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
             cell.refuse(&waiting.to, &problem, now);
         }),
         Item::Left(origin) => {
+            state.counts.forget(channel, origin.conn);
             state.drop_subscription(origin.conn, channel);
             state.with_cell(origin.conn, |cell, now| {
                 let mut cell = cell.borrow_mut();
@@ -95,14 +96,17 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
                 state.with_cell(*conn, |cell, now| cell.borrow_mut().send(frame.clone(), now));
             }
         }
-        Item::Answer(origin, answer) => {
-            let watches = matches!(answer, Answer::Users(_));
-            if watches && !lives(state, origin.conn) {
-                return state.worker.app.directory.send(channel, ChannelIn::Gone(origin.conn));
+        // At once, and not by way of the session: in order with what else is said of the channel.
+        Item::Answer(origin, Answer::Who { users, count, more }) => state.with_cell(origin.conn, |cell, _| {
+            let mut cell = cell.borrow_mut();
+            if let Some(waiting) = cell.settle(origin.ticket) {
+                let members = json!({ "channel": channel, "users": users, "count": count, "more": more });
+                queries::say(&mut cell, &waiting, "who", members);
             }
-            if watches {
-                // From here on the channel is told when the session ends.
-                state.watches.add(origin.conn, &Source::Channel(channel.clone()), []);
+        }),
+        Item::Answer(origin, answer) => {
+            if matches!(answer, Answer::Users(_)) && !begin_watch(state, channel, &origin) {
+                return;
             }
             state.with_cell(origin.conn, |cell, _| {
                 cell.borrow().session.send(SessionIn::Answer(origin.ticket, answer));
@@ -112,17 +116,15 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
             state.worker.app.directory.send(channel, ChannelIn::Gone(conn));
         }
         Item::Watch(conn, user) => {
-            if state.watches.count(conn) < WATCHED_MAX {
-                let known = state.watches.watchers(&user).any(|watcher| watcher == conn);
-                watch(state, conn, &Source::Channel(channel.clone()), vec![user.clone()]);
-                if !known {
-                    ask_registry(state, conn, NEWCOMER, vec![(user, None)], true);
-                }
+            if state.watches.count(conn) < WATCHED_MAX && state.watches.come(conn, channel, user.clone()) {
+                note_watched(state, conn);
+                ask_registry(state, conn, NEWCOMER, vec![(user, None)], true);
             }
         }
         Item::Unwatch(conn) => {
             let unwatched = state.watches.remove(conn, Vec::new(), Some(channel.clone()));
             state.unwatched(conn, unwatched);
+            refuse(state, channel, conn, &shut(), What::is_watch);
         }
         Item::Messages(_) | Item::Joined(..) => {}
     }
@@ -131,38 +133,85 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
 /// The log no longer has what a session was owed: it has to join anew, and is told what it missed by `gap`.
 pub(super) fn lost(state: &mut State, channel: &ChannelName, conn: Conn) {
     closed(state, channel, conn, Closed::Reset);
-    state.worker.app.directory.send(channel, ChannelIn::Gone(conn));
+    state.worker.app.directory.send(channel, ChannelIn::Lost(conn));
 }
 
 fn closed(state: &mut State, channel: &ChannelName, conn: Conn, why: Closed) {
+    state.counts.forget(channel, conn);
     state.drop_subscription(conn, channel);
+    // What is being read may not follow the channel's last frame.
+    let problem = if why == Closed::Reset { Problem::unavailable("the channel begins anew") } else { shut() };
+    refuse(state, channel, conn, &problem, What::is_read);
     state.with_cell(conn, |cell, now| {
         let mut cell = cell.borrow_mut();
         cell.channels.remove(channel);
-        if !matches!(why, Closed::Left | Closed::Reset) {
-            // What is being read may not follow the channel's last frame.
-            for waiting in cell.pending.take_reads_of(channel) {
-                cell.refuse(&waiting.to, &Problem::new(ErrorCode::Forbidden, "you are in this channel no more"), now);
-            }
-            cell.unblock();
-        }
         cell.send(event("closed", json!({ "channel": channel, "reason": why })), now);
     });
 }
 
+fn shut() -> Problem {
+    Problem::new(ErrorCode::Forbidden, "you are in this channel no more")
+}
+
+/// Refuses what a session asked of a channel, if it is of this sort.
+fn refuse(state: &State, channel: &ChannelName, conn: Conn, problem: &Problem, sort: impl Fn(&What) -> bool) {
+    state.with_cell(conn, |cell, now| {
+        let mut cell = cell.borrow_mut();
+        for waiting in cell.pending.take_of(channel, sort) {
+            cell.refuse(&waiting.to, problem, now);
+        }
+        cell.unblock();
+    });
+}
+
+/// A channel tells a session who is there, and from now on who comes. Returns whether the session still wants that, and
+/// may have it.
+fn begin_watch(state: &mut State, channel: &ChannelName, origin: &Origin) -> bool {
+    let Some(cell) = state.worker.cell(origin.conn).filter(|_| lives(state, origin.conn)) else {
+        state.worker.app.directory.send(channel, ChannelIn::Gone(origin.conn));
+        return false;
+    };
+    let waits = cell.borrow().pending.get(origin.ticket).is_some();
+    if !waits && !state.watches.channels(origin.conn).any(|watched| watched == channel) {
+        // It was told that it does not: the channel has to know. Nobody waits for the answer.
+        let undo = Origin { ticket: 0, ..origin.clone() };
+        state.worker.app.directory.send(channel, ChannelIn::Command(undo, Action::Unwatch));
+        return false;
+    }
+    // From here on the channel is told when the session ends.
+    state.watches.enter(origin.conn, channel, []);
+    narrowed(state, origin.conn);
+    true
+}
+
+/// A session may have come by another token: it ends if it watches a channel where it may not go by this one.
+pub(super) fn narrowed(state: &State, conn: Conn) {
+    state.with_cell(conn, |cell, now| {
+        let mut cell = cell.borrow_mut();
+        if state.watches.channels(conn).any(|channel| !cell.grants.hold(channel.as_str())) {
+            cell.end(CloseCode::Later, None, Reason::Disconnected, now);
+        }
+    });
+}
+
 /// Passes on news for sessions that need not subscribe.
-pub(super) fn pass_on(state: &State, aside: &Aside) {
+pub(super) fn pass_on(state: &mut State, aside: &Aside) {
     match aside {
-        Aside::User { user, channel, frame, not } => {
-            for conn in state.by_user.get(user).into_iter().flatten().filter(|conn| !not.contains(conn)) {
-                state.tell_of(channel, *conn, frame);
+        Aside::User { user, channel, frame, not, removed } => {
+            let theirs: Vec<Conn> = state.by_user.get(user).into_iter().flatten().copied().collect();
+            for conn in theirs {
+                if *removed {
+                    state.counts.forget(channel, conn);
+                }
+                if !not.contains(&conn) {
+                    state.tell_of(channel, conn, frame);
+                }
             }
         }
         Aside::Activity { channel, epoch, head, from, members, added } => {
-            let hears = |conn: &Conn| state.hears(*conn, channel);
             for (user, read) in members {
                 let theirs = state.by_user.get(user).into_iter().flatten();
-                let conns: Vec<Conn> = theirs.filter(|conn| !hears(conn)).copied().collect();
+                let conns: Vec<Conn> = theirs.filter(|conn| !state.hears(**conn, channel)).copied().collect();
                 if !conns.is_empty() {
                     let mut base = json!({ "channel": channel, "epoch": epoch, "head": head, "from": from });
                     if added.contains(user) {
@@ -175,18 +224,29 @@ pub(super) fn pass_on(state: &State, aside: &Aside) {
     }
 }
 
-fn count_unread(state: &State, conns: Vec<Conn>, channel: &ChannelName, user: &UserName, read: Seq, mut base: Value) {
+fn count_unread(
+    state: &mut State,
+    conns: Vec<Conn>,
+    channel: &ChannelName,
+    user: &UserName,
+    read: Seq,
+    mut base: Value,
+) {
     let context = &state.worker.app.context;
     let (log, hub) = (Arc::clone(&context.log), state.worker.hub.clone());
     let (channel, user) = (channel.clone(), user.clone());
+    let number = state.worker.next_read();
+    state.counts.begin(&channel, number, conns);
     let counted = {
         let channel = channel.clone();
         context.reads.run(move || log.unread(&channel, &user, read, UNREAD_MAX))
     };
     actix::spawn(async move {
-        let Ok(unread) = counted.await else { return };
-        base["unread"] = unread.into();
-        hub.send(HubIn::Activity { conns, channel, frame: event("activity", base) });
+        let frame = counted.await.ok().map(|unread| {
+            base["unread"] = unread.into();
+            event("activity", base)
+        });
+        hub.send(HubIn::Activity { channel, read: number, frame });
     });
 }
 
@@ -196,6 +256,10 @@ pub(super) fn lives(state: &State, conn: Conn) -> bool {
 
 pub(super) fn watch(state: &mut State, conn: Conn, source: &Source, users: Vec<UserName>) {
     state.watches.add(conn, source, users);
+    note_watched(state, conn);
+}
+
+fn note_watched(state: &State, conn: Conn) {
     let watched = state.watches.count(conn);
     state.with_cell(conn, |cell, _| cell.borrow_mut().watched = watched);
 }
@@ -217,7 +281,8 @@ pub(super) fn ask(state: &mut State, conn: Conn, ticket: u64, mut users: Vec<Ask
         Some(What::Watch(watching)) => {
             watch(state, conn, &Source::Name, watching.users);
             if let Some((channel, present)) = watching.channel {
-                watch(state, conn, &Source::Channel(channel), present);
+                state.watches.enter(conn, &channel, present);
+                note_watched(state, conn);
             }
             ask_registry(state, conn, ticket, users, true);
         }
@@ -237,7 +302,14 @@ pub(super) fn presence(state: &mut State, message: ToHub) {
         ToHub::Answer { asker, rows } => answer(state, asker, rows),
         ToHub::Changed { row, reason, whom } => {
             let frame = changed(&row, reason);
-            for conn in state.watches.watchers(&row.user) {
+            let watchers: Vec<Conn> = state.watches.watchers(&row.user).collect();
+            for conn in watchers {
+                if row.state == There::Online {
+                    state.watches.reveal(conn, &row.user);
+                } else if !state.watches.is_told(conn, &row.user) {
+                    // It was not told that this one came.
+                    continue;
+                }
                 state.with_cell(conn, |cell, now| {
                     let mut cell = cell.borrow_mut();
                     let is_own = cell.user.as_ref() == Some(&row.user);
@@ -279,13 +351,13 @@ fn report(state: &State, incarnation: u64) {
 }
 
 /// The registry has answered.
-fn answer(state: &State, asker: Asker, rows: Vec<Row>) {
+fn answer(state: &mut State, asker: Asker, rows: Vec<Row>) {
     let Some(cell) = state.worker.cell(asker.conn) else { return };
     let mut cell = cell.borrow_mut();
     if matches!(asker.ticket, NEWCOMER | CONTACTS) {
         let is_wanted = |row: &&Row| match asker.ticket {
-            // Who is not there has gone since, or hides.
-            NEWCOMER => row.state != There::Offline,
+            // Who is not there has gone since, or hides; and the session may watch the channel no more.
+            NEWCOMER => row.state == There::Online && state.watches.reveal(asker.conn, &row.user),
             _ => state.watches.is_contact(asker.conn, &row.user),
         };
         rows.iter().filter(is_wanted).for_each(|row| cell.send(changed(row, None), clock::moment()));

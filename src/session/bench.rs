@@ -43,11 +43,13 @@ impl feed::Outlet for Outlet<'_> {
         true
     }
 
-    fn pull(&mut self, _: Conn, _: Seq, _: Seq) -> bool {
-        true
+    fn pull(&mut self, _: Conn, _: Seq, _: Seq) -> Option<u64> {
+        Some(0)
     }
 
-    fn fill(&mut self, _: Seq, _: Seq) {}
+    fn fill(&mut self, _: Seq, _: Seq) -> u64 {
+        0
+    }
 
     fn item(&mut self, _: Item, _: &[Conn]) {}
 

@@ -26,7 +26,8 @@ struct Sub {
 #[derive(Debug)]
 struct Behind {
     next: Seq,
-    reading: bool,
+    /// The read of its next page, if that is under way.
+    reading: Option<u64>,
 }
 
 /// What carries out at once, and in order, what a feed says.
@@ -36,11 +37,11 @@ pub(super) trait Outlet {
     fn push(&mut self, conn: Conn, messages: &[Arc<Posted>], live: bool) -> usize;
     /// Answers a join: the session goes on from `next`. Returns whether the session is still there.
     fn joined(&mut self, origin: &Origin, joined: &Joined, next: Seq) -> bool;
-    /// Begins to read a page for a session that is behind. Returns whether it has room for one; if not, it will say so
-    /// when it has.
-    fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> bool;
-    /// Begins to read what the feed was not handed.
-    fn fill(&mut self, from: Seq, to: Seq);
+    /// Begins to read a page for a session that is behind, and returns the read's number, which no other has. `None` if
+    /// it has no room for one; it will say so when it has.
+    fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> Option<u64>;
+    /// Begins to read what the feed was not handed, and returns the read's number.
+    fn fill(&mut self, from: Seq, to: Seq) -> u64;
     /// Deals with this, for these sessions.
     fn item(&mut self, item: Item, whom: &[Conn]);
     /// A session lost what the log no longer has: its subscription has ended.
@@ -56,8 +57,8 @@ pub(super) struct Feed {
     subs: HashMap<Conn, Sub>,
     live: HashSet<Conn>,
     queue: VecDeque<Entry>,
-    /// The first place of what is being read because the feed was not handed it.
-    filling: Option<Seq>,
+    /// The read of what the feed was not handed, if one is under way.
+    filling: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -109,9 +110,9 @@ impl Feed {
         self.queue.clear();
     }
 
-    /// What the feed was not handed has been read, from `from` on.
-    pub fn filled(&mut self, from: Seq, messages: Arc<[Arc<Posted>]>, out: &mut dyn Outlet) {
-        if self.filling != Some(from) {
+    /// What the feed was not handed has been read, by this read.
+    pub fn filled(&mut self, read: u64, messages: Arc<[Arc<Posted>]>, out: &mut dyn Outlet) {
+        if self.filling != Some(read) {
             return;
         }
         self.filling = None;
@@ -138,8 +139,7 @@ impl Feed {
             let Some(entry) = self.queue.pop_front() else { return };
             if let Some((from, to)) = self.missing_before(&entry) {
                 self.queue.push_front(entry);
-                self.filling = Some(from);
-                out.fill(from, to);
+                self.filling = Some(out.fill(from, to));
                 return;
             }
             match entry {
@@ -210,7 +210,7 @@ impl Feed {
         let taken = if messages.is_empty() { 0 } else { out.push(conn, messages, live) };
         let Some(left) = messages.get(taken) else { return true };
         if let Some(sub) = self.subs.get_mut(&conn) {
-            sub.behind = Some(Behind { next: left.seq, reading: false });
+            sub.behind = Some(Behind { next: left.seq, reading: None });
             self.live.remove(&conn);
         }
         false
@@ -220,7 +220,7 @@ impl Feed {
     fn pull_idle(&mut self, out: &mut dyn Outlet) {
         let to = self.next.saturating_sub(1);
         for (conn, sub) in &mut self.subs {
-            if let Some(behind) = sub.behind.as_mut().filter(|behind| !behind.reading && behind.next <= to) {
+            if let Some(behind) = sub.behind.as_mut().filter(|behind| behind.reading.is_none() && behind.next <= to) {
                 behind.reading = out.pull(*conn, behind.next, to);
             }
         }
@@ -241,7 +241,7 @@ impl Feed {
         if !out.joined(origin, &joined, next) {
             return;
         }
-        let behind = (next < self.next).then_some(Behind { next, reading: false });
+        let behind = (next < self.next).then_some(Behind { next, reading: None });
         if behind.is_none() {
             self.live.insert(conn);
         }
@@ -265,18 +265,18 @@ impl Feed {
             sub.behind = None;
             self.live.insert(conn);
         } else {
-            sub.behind = Some(Behind { next: upto, reading: false });
+            sub.behind = Some(Behind { next: upto, reading: None });
         }
         true
     }
 
-    /// A page that begins at `from` was read for a session that is behind.
-    pub fn page(&mut self, conn: Conn, from: Seq, page: Arc<[Arc<Posted>]>, out: &mut dyn Outlet) {
+    /// A page was read for a session that is behind, by this read.
+    pub fn page(&mut self, conn: Conn, read: u64, page: Arc<[Arc<Posted>]>, out: &mut dyn Outlet) {
         let Some(sub) = self.subs.get_mut(&conn) else { return };
-        // A later join may have moved the session, and asked anew.
-        let Some(behind) = sub.behind.as_mut().filter(|behind| behind.reading && behind.next == from) else { return };
-        behind.reading = false;
-        if page.first().is_none_or(|first| first.seq != from) {
+        // A later join may have moved the session, and asked anew: in another log, perhaps.
+        let Some(behind) = sub.behind.as_mut().filter(|behind| behind.reading == Some(read)) else { return };
+        behind.reading = None;
+        if page.first().is_none_or(|first| first.seq != behind.next) {
             self.remove(conn);
             return out.lost(conn);
         }
@@ -290,7 +290,7 @@ impl Feed {
     pub fn pull(&mut self, conn: Conn, again: bool, out: &mut dyn Outlet) {
         let to = self.next.saturating_sub(1);
         let Some(behind) = self.subs.get_mut(&conn).and_then(|sub| sub.behind.as_mut()) else { return };
-        if (again || !behind.reading) && behind.next <= to {
+        if (again || behind.reading.is_none()) && behind.next <= to {
             behind.reading = out.pull(conn, behind.next, to);
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::channel::Closed;
 use crate::model::{ChannelName, Epoch, HubId, Message, Standing, Wall};
 
 fn posted(seq: Seq) -> Arc<Posted> {
@@ -25,7 +26,8 @@ struct Floor {
     head: Seq,
     /// The next place that each session should hear.
     heard: BTreeMap<Conn, Seq>,
-    reads: Vec<(Option<Conn>, Seq, Seq)>,
+    reads: Vec<(Option<Conn>, u64, Seq, Seq)>,
+    begun: u64,
     acked: usize,
     /// How many messages a session has room for at a time.
     room: usize,
@@ -52,17 +54,20 @@ impl Outlet for Floor {
         true
     }
 
-    fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> bool {
-        if self.room > 0 {
-            self.reads.push((Some(conn), from, to));
-        } else {
+    fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> Option<u64> {
+        if self.room == 0 {
             self.full.insert(conn);
+            return None;
         }
-        self.room > 0
+        self.begun += 1;
+        self.reads.push((Some(conn), self.begun, from, to));
+        Some(self.begun)
     }
 
-    fn fill(&mut self, from: Seq, to: Seq) {
-        self.reads.push((None, from, to));
+    fn fill(&mut self, from: Seq, to: Seq) -> u64 {
+        self.begun += 1;
+        self.reads.push((None, self.begun, from, to));
+        self.begun
     }
 
     fn item(&mut self, item: Item, _: &[Conn]) {
@@ -119,11 +124,11 @@ impl World {
     }
 
     fn read(&mut self, which: usize, most: u64) {
-        let (who, from, to) = self.floor.reads.remove(which % self.floor.reads.len());
+        let (who, read, from, to) = self.floor.reads.remove(which % self.floor.reads.len());
         let part = page(from, to.min(from + most - 1));
         match who {
-            Some(conn) => self.feed.page(conn, from, part, &mut self.floor),
-            None => self.feed.filled(from, part, &mut self.floor),
+            Some(conn) => self.feed.page(conn, read, part, &mut self.floor),
+            None => self.feed.filled(read, part, &mut self.floor),
         }
     }
 
@@ -139,7 +144,7 @@ impl World {
     fn stale(&mut self, from: Seq, most: u64) {
         let part = page(from, self.feed.next.saturating_sub(1).min(from + most - 1));
         if !part.is_empty() {
-            self.feed.filled(from, part, &mut self.floor);
+            self.feed.filled(0, part, &mut self.floor);
         }
     }
 }
@@ -229,10 +234,13 @@ proptest! {
 struct Record {
     lost: Vec<Conn>,
     events: Vec<Vec<Conn>>,
+    pushed: usize,
+    reads: u64,
 }
 
 impl Outlet for Record {
     fn push(&mut self, _: Conn, messages: &[Arc<Posted>], _: bool) -> usize {
+        self.pushed += messages.len();
         messages.len()
     }
 
@@ -240,11 +248,14 @@ impl Outlet for Record {
         true
     }
 
-    fn pull(&mut self, _: Conn, _: Seq, _: Seq) -> bool {
-        true
+    fn pull(&mut self, _: Conn, _: Seq, _: Seq) -> Option<u64> {
+        self.reads += 1;
+        Some(self.reads)
     }
 
-    fn fill(&mut self, _: Seq, _: Seq) {}
+    fn fill(&mut self, _: Seq, _: Seq) -> u64 {
+        0
+    }
 
     fn item(&mut self, item: Item, whom: &[Conn]) {
         if matches!(item, Item::Event { .. }) {
@@ -273,7 +284,7 @@ fn batch(head: Seq, items: Vec<Item>) -> Batch {
 fn a_session_whose_messages_were_trimmed_away_is_told() {
     let (mut feed, mut record) = (Feed::new(), Record::default());
     feed.batch(batch(9, vec![joined(1, 9, 2)]), &mut record);
-    feed.page(conn(1), 2, page(5, 9), &mut record);
+    feed.page(conn(1), 1, page(5, 9), &mut record);
     assert_eq!(record.lost, [conn(1)]);
     assert!(feed.is_empty());
 }
@@ -293,4 +304,18 @@ fn a_page_that_was_asked_for_before_the_hub_began_anew_ends_no_subscription() {
     feed.filled(4, page(4, 6), &mut record);
     assert_eq!(record.lost, []);
     assert!(feed.hears(conn(1)));
+}
+
+#[test]
+fn a_page_that_was_asked_for_before_the_channel_was_closed_is_not_handed_to_who_joins_it_anew() {
+    let (mut feed, mut record) = (Feed::new(), Record::default());
+    feed.batch(batch(9, vec![joined(1, 9, 2)]), &mut record);
+    feed.batch(batch(0, vec![Item::Closed(conn(1), Closed::Deleted)]), &mut record);
+    assert!(feed.is_empty());
+    let mut feed = Feed::new();
+    feed.batch(batch(9, vec![joined(1, 9, 2)]), &mut record);
+    feed.page(conn(1), 1, page(2, 9), &mut record);
+    assert_eq!(record.pushed, 0, "it is of another log");
+    feed.page(conn(1), 2, page(2, 9), &mut record);
+    assert_eq!(record.pushed, 8);
 }

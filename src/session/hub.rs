@@ -11,6 +11,7 @@ use actix::{Actor, AsyncContext, Context as Ctx, Handler};
 
 use super::beats::SLOTS;
 use super::cell::Shared;
+use super::counts::Counts;
 use super::feed::{Feed, Outlet};
 use super::lists::Lists;
 use super::pulls::Floor;
@@ -33,6 +34,7 @@ pub(super) struct State {
     pub feeds: HashMap<ChannelName, Feed>,
     pub watches: Watches,
     pub lists: Lists,
+    pub counts: Counts,
     pub by_user: HashMap<UserName, HashSet<Conn>>,
     pub crowds: HashMap<ChannelName, usize>,
     pub subscriptions: HashMap<Conn, HashSet<ChannelName>>,
@@ -133,6 +135,7 @@ impl State {
             feeds: HashMap::default(),
             watches: Watches::default(),
             lists: Lists::default(),
+            counts: Counts::default(),
             by_user: HashMap::default(),
             crowds: HashMap::default(),
             subscriptions: HashMap::default(),
@@ -155,22 +158,22 @@ impl State {
                 let channels: Vec<_> = self.subscriptions.get(&conn).into_iter().flatten().cloned().collect();
                 channels.iter().for_each(|channel| self.with_feed(channel, |feed, out| feed.pull(conn, false, out)));
             }
-            HubIn::Filled(channel, from, Ok(page)) => {
-                self.with_feed(&channel, |feed, out| feed.filled(from, page, out));
+            HubIn::Filled(channel, read, Ok(page)) => {
+                self.with_feed(&channel, |feed, out| feed.filled(read, page, out));
             }
             HubIn::Filled(channel, _, Err(ReadError::Unavailable(_))) => self.retry(channel, None),
             // Nothing that waiting would mend: who was owed it has to join anew.
-            HubIn::Filled(channel, from, Err(error)) => {
+            HubIn::Filled(channel, read, Err(error)) => {
                 log::error!("channel {channel}: {error}");
-                self.with_feed(&channel, |feed, out| feed.filled(from, Arc::from([]), out));
+                self.with_feed(&channel, |feed, out| feed.filled(read, Arc::from([]), out));
             }
-            HubIn::Read { channel, conn, from, page: Ok(page) } => {
-                self.with_feed(&channel, |feed, out| feed.page(conn, from, page, out));
+            HubIn::Read { channel, conn, read, page: Ok(page) } => {
+                self.with_feed(&channel, |feed, out| feed.page(conn, read, page, out));
             }
             HubIn::Read { channel, conn, page: Err(ReadError::Unavailable(_)), .. } => self.retry(channel, Some(conn)),
-            HubIn::Read { channel, conn, from, page: Err(error) } => {
+            HubIn::Read { channel, conn, read, page: Err(error) } => {
                 log::error!("channel {channel}: {error}");
-                self.with_feed(&channel, |feed, out| feed.page(conn, from, Arc::from([]), out));
+                self.with_feed(&channel, |feed, out| feed.page(conn, read, Arc::from([]), out));
             }
             HubIn::Retry(channel, Some(conn)) => self.with_feed(&channel, |feed, out| feed.pull(conn, true, out)),
             HubIn::Retry(channel, None) => self.with_feed(&channel, |feed, out| {
@@ -180,11 +183,14 @@ impl State {
             HubIn::Ask(conn, ticket, users) => asides::ask(self, conn, ticket, users),
             HubIn::Listed(conn, ticket, roll) => contacts::listed(self, conn, ticket, roll),
             HubIn::Contacts(user, listed) => contacts::changed(self, &user, listed),
-            HubIn::Activity { conns, channel, frame } => {
+            HubIn::Activity { channel, read, frame } => {
+                let conns = self.counts.end(&channel, read);
+                let Some(frame) = frame else { return };
                 for conn in conns.into_iter().filter(|conn| !self.hears(*conn, &channel)) {
                     self.tell_of(&channel, conn, &frame);
                 }
             }
+            HubIn::Narrowed(conn) => asides::narrowed(self, conn),
             HubIn::Void(user) => {
                 for conn in self.by_user.get(&user).into_iter().flatten() {
                     self.with_cell(*conn, |cell, _| pass::look_again(&self.worker.app, cell));
@@ -285,7 +291,7 @@ impl State {
         let now = clock::moment();
         for cell in self.worker.cells() {
             let mut cell = cell.borrow_mut();
-            for waiting in cell.pending.take_of(channel) {
+            for waiting in cell.pending.take_of(channel, |_| true) {
                 cell.refuse(
                     &waiting.to,
                     &Problem::unavailable("the channel broke; whether it was done is not known"),

@@ -9,7 +9,7 @@ use super::Row;
 use super::contacts::Roll;
 use super::lists::Listed;
 use crate::channel::Answer;
-use crate::model::{ChannelName, Conn, Moment, Seq, Sid, UserName};
+use crate::model::{ChannelName, Conn, Moment, Sid, UserName};
 use crate::presence::{Asked, Reason};
 use crate::protocol::Posted;
 use crate::store::ReadError;
@@ -51,16 +51,16 @@ pub enum HubIn {
     Unwatch(Conn, Vec<UserName>, Option<ChannelName>),
     /// A session has room for more of a replay.
     Room(Conn),
-    /// What a feed was not handed was read, from this place on.
-    Filled(ChannelName, Seq, Page),
+    /// What a feed was not handed was read, by this read.
+    Filled(ChannelName, u64, Page),
     /// A page for a session that is behind was read.
     Read {
         /// Where.
         channel: ChannelName,
         /// For whom.
         conn: Conn,
-        /// The page's first place.
-        from: Seq,
+        /// By which read.
+        read: u64,
         /// What was read.
         page: Page,
     },
@@ -68,13 +68,15 @@ pub enum HubIn {
     Retry(ChannelName, Option<Conn>),
     /// A member's unread messages were counted; the activity can be told.
     Activity {
-        /// To these sessions.
-        conns: Vec<Conn>,
         /// The event's channel.
         channel: ChannelName,
-        /// The event.
-        frame: ByteString,
+        /// By which read.
+        read: u64,
+        /// The event, unless they could not be counted.
+        frame: Option<ByteString>,
     },
+    /// A session came by another token.
+    Narrowed(Conn),
     /// Tokens of this user may have become void.
     Void(UserName),
     /// An operator asks which sessions there are.

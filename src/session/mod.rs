@@ -13,6 +13,7 @@ mod beats;
 pub mod bench;
 mod cell;
 mod contacts;
+mod counts;
 mod feed;
 mod hello;
 mod hub;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::cell::{Cell, Shared};
 use super::queries::{settle_later, unread_now, written};
-use super::{App, Session};
+use super::{App, HubIn, Session};
 use crate::auth::{Identity, Still};
 use crate::clock;
 use crate::model::{Moment, Wall};
@@ -111,13 +111,14 @@ fn good(cell: &mut Cell, identity: Identity, now: Moment) {
 /// Prolongs a good token of the same user, and with it the session, whose own it is from here on.
 pub(super) fn refresh(session: &Session, ticket: u64, token: String) {
     let (app, cell) = (Arc::clone(&session.worker.app), Rc::clone(&session.cell));
-    let user = session.user().cloned();
+    let (user, hub) = (session.user().cloned(), session.worker.hub.clone());
     settle_later(&session.cell, ticket, "refreshed", async move {
         let voids = app.gate.voids();
         match app.gate.refresh(&token, clock::wall()).await {
             Ok(identity) if Some(&identity.user) == user.as_ref() => {
                 let expires_at = identity.expires_at;
                 cell.borrow_mut().come_by(identity, clock::moment());
+                hub.send(HubIn::Narrowed(cell.borrow().conn));
                 if app.gate.voids() != voids {
                     look_again(&app, &cell);
                 }

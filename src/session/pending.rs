@@ -62,6 +62,18 @@ pub enum What {
     Members(Vec<(UserName, Role)>, bool),
 }
 
+impl What {
+    /// Whether the answer tells who is in a channel, and who comes.
+    pub fn is_watch(&self) -> bool {
+        matches!(self, Self::Watch(_) | Self::WatchChannel(..))
+    }
+
+    /// Whether the answer tells what is in a channel, or who.
+    pub fn is_read(&self) -> bool {
+        self.is_watch() || matches!(self, Self::History(_) | Self::Members(..) | Self::Who)
+    }
+}
+
 /// Where a command's answer goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct To {
@@ -186,19 +198,10 @@ impl Pending {
         }
     }
 
-    /// Takes those that read something of `channel` whose answer would name it.
-    pub fn take_reads_of(&mut self, channel: &ChannelName) -> Vec<Waiting> {
-        let reads = |waiting: &Waiting| {
-            waiting.channel.as_ref() == Some(channel) && matches!(waiting.what, What::History(_) | What::Members(..))
-        };
-        let theirs = self.waiting.iter().filter(|(_, waiting)| reads(waiting));
-        let tickets: Vec<u64> = theirs.map(|(ticket, _)| *ticket).collect();
-        tickets.into_iter().filter_map(|ticket| self.take(ticket)).collect()
-    }
-
-    /// Takes all that were asked of `channel`.
-    pub fn take_of(&mut self, channel: &ChannelName) -> Vec<Waiting> {
-        let theirs = self.waiting.iter().filter(|(_, waiting)| waiting.channel.as_ref() == Some(channel));
+    /// Takes all of this sort that were asked of `channel`.
+    pub fn take_of(&mut self, channel: &ChannelName, sort: impl Fn(&What) -> bool) -> Vec<Waiting> {
+        let is_one = |waiting: &Waiting| waiting.channel.as_ref() == Some(channel) && sort(&waiting.what);
+        let theirs = self.waiting.iter().filter(|(_, waiting)| is_one(waiting));
         let tickets: Vec<u64> = theirs.map(|(ticket, _)| *ticket).collect();
         tickets.into_iter().filter_map(|ticket| self.take(ticket)).collect()
     }
@@ -227,5 +230,22 @@ mod tests {
         assert!(pending.take_overdue(Moment(9499)).is_none());
         assert!(pending.take_overdue(Moment(9999)).is_some());
         assert!(pending.take_overdue(Moment(9999)).is_none());
+    }
+
+    #[test]
+    fn what_is_read_of_a_channel_is_taken_and_nothing_else() {
+        let (a, b) = (ChannelName::stored("a").unwrap(), ChannelName::stored("b").unwrap());
+        let mut pending = Pending::default();
+        let mut open =
+            |channel: &ChannelName, what| pending.open(To::default(), Some(channel.clone()), what, Moment(0));
+        open(&a, What::Who);
+        let publish = open(&a, What::Publish);
+        open(&a, What::WatchChannel(Vec::new(), true));
+        let other = open(&b, What::Who);
+        let watch = pending.open(To::default(), None, What::Watch(Watching::default()), Moment(0));
+        assert_eq!(pending.take_of(&a, What::is_watch).len(), 1);
+        assert_eq!(pending.take_of(&a, What::is_read).len(), 1);
+        assert!([publish, other, watch].iter().all(|ticket| pending.get(*ticket).is_some()));
+        assert_eq!((pending.take_of(&a, |_| true).len(), pending.publishes()), (1, 0));
     }
 }

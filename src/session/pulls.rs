@@ -64,20 +64,21 @@ impl Outlet for Floor<'_> {
         here
     }
 
-    fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> bool {
-        let room = self.state.has_room(conn);
-        if room {
-            let page = self.state.read(self.channel, from, to);
-            let (hub, channel) = (self.state.worker.hub.clone(), self.channel.clone());
-            actix::spawn(async move { hub.send(HubIn::Read { channel, conn, from, page: page.await }) });
+    fn pull(&mut self, conn: Conn, from: Seq, to: Seq) -> Option<u64> {
+        if !self.state.has_room(conn) {
+            return None;
         }
-        room
+        let (read, page) = (self.state.worker.next_read(), self.state.read(self.channel, from, to));
+        let (hub, channel) = (self.state.worker.hub.clone(), self.channel.clone());
+        actix::spawn(async move { hub.send(HubIn::Read { channel, conn, read, page: page.await }) });
+        Some(read)
     }
 
-    fn fill(&mut self, from: Seq, to: Seq) {
-        let page = self.state.read(self.channel, from, to);
+    fn fill(&mut self, from: Seq, to: Seq) -> u64 {
+        let (read, page) = (self.state.worker.next_read(), self.state.read(self.channel, from, to));
         let (hub, channel) = (self.state.worker.hub.clone(), self.channel.clone());
-        actix::spawn(async move { hub.send(HubIn::Filled(channel, from, page.await)) });
+        actix::spawn(async move { hub.send(HubIn::Filled(channel, read, page.await)) });
+        read
     }
 
     fn item(&mut self, item: Item, whom: &[Conn]) {

@@ -81,16 +81,6 @@ pub(super) fn answer(session: &Session, ticket: u64, answer: Answer) {
             drop(cell);
             ask(session, ticket, all);
         }
-        (Answer::Who { users, count, more }, _) => {
-            let Some(waiting) = cell.settle(ticket) else { return };
-            let channel = waiting.channel.clone();
-            say(
-                &mut cell,
-                &waiting,
-                "who",
-                json!({ "channel": channel, "users": users, "count": count, "more": more }),
-            );
-        }
         (Answer::Members { users, more }, _) => {
             // Only who is online is asked.
             let names = users.iter().map(|(user, _)| (user.clone(), None)).collect();

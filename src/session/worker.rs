@@ -49,6 +49,7 @@ pub struct Worker {
     pub hub: Post<HubIn>,
     cells: RefCell<HashMap<Conn, Shared>>,
     opened: Cell<u64>,
+    reads: Cell<u64>,
     turns: Rc<Turns>,
 }
 
@@ -64,7 +65,21 @@ impl Worker {
     }
 
     pub(super) fn new(id: HubId, app: Arc<App>, hub: Post<HubIn>) -> Self {
-        Self { id, app, hub, cells: RefCell::default(), opened: Cell::new(0), turns: Rc::default() }
+        Self {
+            id,
+            app,
+            hub,
+            cells: RefCell::default(),
+            opened: Cell::new(0),
+            reads: Cell::new(0),
+            turns: Rc::default(),
+        }
+    }
+
+    /// The number of the next page that is read: none is given twice, whatever becomes of the hub.
+    pub(super) fn next_read(&self) -> u64 {
+        self.reads.update(|last| last + 1);
+        self.reads.get()
     }
 
     /// A session's cell, while its wire is there.
