@@ -181,7 +181,8 @@ impl State {
             }
         }
         let epoch = self.seqs.head().epoch.clone();
-        let joined = Joined { epoch, head, first, next, gap, stood, page };
+        let member = self.roster.is_member(&origin.user);
+        let joined = Joined { epoch, member, head, first, next, gap, stood, page };
         self.settle(origin, |o| Item::Joined(o, joined));
     }
 

@@ -1,7 +1,8 @@
 //! How a channel learns where its log stands: at its first command, after a life that broke off, and when the log is not as
 //! expected. Pure.
 
-use super::messages::{Closed, Item};
+use super::messages::{Closed, Hears, Item, Origin};
+use super::rights::Deed;
 use super::state::{Phase, State};
 use super::step::{Effect, Input, Loaded, Time};
 use crate::model::{HubId, Standing};
@@ -59,6 +60,7 @@ impl State {
 
     pub(super) fn absent(&mut self, why: Closed) {
         self.phase = Phase::Absent;
+        self.ended = why;
         self.end(why);
         self.open();
     }
@@ -78,9 +80,7 @@ impl State {
         if !self.is_open() {
             return;
         }
-        if !std::mem::replace(&mut self.swept, true) {
-            self.sweep();
-        }
+        self.sweep();
         self.nudge();
         while let Some((origin, action)) = self.held.pop_front() {
             if !self.is_open() {
@@ -92,18 +92,38 @@ impl State {
         self.next_edit();
     }
 
-    /// An earlier life may have broken off before it told someone that they are put out.
+    /// An earlier life may have broken off before it told someone of their end here, or of its own; and a hub that comes
+    /// late with its report has missed what happened meanwhile.
     fn sweep(&mut self) {
-        if self.rights.is_everyones() {
-            return;
-        }
-        for (conn, hub, user) in self.roster.seated() {
-            let bearing = self.rights.bearing(&user, Standing::Account, || self.roster.is_member(&user));
-            let why = if bearing.mark.banned { Closed::Banned } else { Closed::Reset };
-            if self.rights.parties().is_none() && (bearing.mark.banned || !bearing.sees(self.rights.place().private)) {
-                self.roster.unsubscribe(conn);
-                self.links.say(hub, Item::Closed(conn, why));
+        for (origin, hears) in std::mem::take(&mut self.reported) {
+            let hears = hears.filter(|_| self.roster.is_subscribed(origin.conn));
+            if let Some(why) = self.is_over(&origin, hears.as_ref()) {
+                if hears.is_some() {
+                    self.roster.unsubscribe(origin.conn);
+                    self.links.say(origin.hub, Item::Closed(origin.conn, why));
+                }
+                if self.roster.is_watching(origin.conn) {
+                    self.roster.unwatch(origin.conn);
+                    self.links.say(origin.hub, Item::Unwatch(origin.conn));
+                }
             }
+        }
+    }
+
+    /// Why someone who was reported to hear or watch the channel may not go on, if so.
+    fn is_over(&self, origin: &Origin, hears: Option<&Hears>) -> Option<Closed> {
+        if self.phase == Phase::Absent {
+            return Some(self.ended);
+        }
+        let shut_out = self.rights.mark(&origin.user).banned && origin.standing != Standing::Operator;
+        // Whoever was a member, and is none, left or was put out.
+        let parted = hears.is_some_and(|hears| hears.member) && !self.roster.is_member(&origin.user);
+        let other = hears.is_some_and(|hears| hears.epoch != self.seqs.head().epoch);
+        match self.may(origin, Deed::Look) {
+            Err(_) if shut_out => Some(Closed::Banned),
+            Err(_) => Some(Closed::Left),
+            Ok(()) if parted => Some(Closed::Left),
+            Ok(()) => other.then_some(Closed::Reset),
         }
     }
 
@@ -120,3 +140,7 @@ impl State {
         self.load();
     }
 }
+
+#[cfg(test)]
+#[path = "loading_tests.rs"]
+mod tests;

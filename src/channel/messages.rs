@@ -135,10 +135,21 @@ pub struct Subscriber {
     pub conn: Conn,
     /// Whose.
     pub user: UserName,
-    /// Whether it hears the channel.
-    pub subscribed: bool,
+    /// In which standing the user speaks there.
+    pub standing: Standing,
+    /// What it hears, if it does.
+    pub hears: Option<Hears>,
     /// Whether it watches who comes.
     pub watching: bool,
+}
+
+/// What a session hears of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hears {
+    /// The life of the log.
+    pub epoch: Epoch,
+    /// Whether its user was a member when it joined.
+    pub member: bool,
 }
 
 /// What a hub is told.
@@ -220,6 +231,8 @@ pub enum Item {
 pub struct Joined {
     /// The life of the log.
     pub epoch: Epoch,
+    /// Whether the user is a member.
+    pub member: bool,
     /// The newest message.
     pub head: Seq,
     /// The oldest kept.

@@ -31,5 +31,6 @@ pub use ack::Ack;
 pub use directory::{Context, Directory, Hubs};
 pub use disk::{Seen, seen};
 pub use messages::{
-    Action, Answer, Aside, Batch, ChannelIn, Closed, Draft, Item, Joined, Origin, Permit, Subscriber, ToHub, Volume,
+    Action, Answer, Aside, Batch, ChannelIn, Closed, Draft, Hears, Item, Joined, Origin, Permit, Subscriber, ToHub,
+    Volume,
 };

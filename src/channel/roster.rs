@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::messages::{Origin, Subscriber};
+use super::messages::Origin;
 use crate::model::maps::HashMap;
-use crate::model::{Conn, HubId, Moment, Seq, Standing, UserName};
+use crate::model::{Conn, HubId, Moment, Seq, UserName};
 use crate::planted::{Bug, planted};
 
 /// At most one `typing` in this time is passed on (protocol, section 2).
@@ -41,6 +41,10 @@ impl Roster {
     /// Whether nobody hears or watches.
     pub fn is_empty(&self) -> bool {
         self.seats.is_empty()
+    }
+
+    pub fn is_watching(&self, conn: Conn) -> bool {
+        self.watchers.contains_key(&conn)
     }
 
     pub fn is_subscribed(&self, conn: Conn) -> bool {
@@ -129,14 +133,12 @@ impl Roster {
     }
 
     /// Takes up what a hub reports.
-    pub fn attach(&mut self, hub: HubId, subscriber: Subscriber) {
-        // No seat keeps a standing: each command brings its own.
-        let origin = Origin { hub, conn: subscriber.conn, ticket: 0, user: subscriber.user, standing: Standing::Guest };
-        if subscriber.subscribed {
-            self.subscribe(&origin);
+    pub fn attach(&mut self, origin: &Origin, hears: bool, watching: bool) {
+        if hears {
+            self.subscribe(origin);
         }
-        if subscriber.watching {
-            self.watch(&origin, true);
+        if watching {
+            self.watch(origin, true);
         }
     }
 
@@ -160,12 +162,6 @@ impl Roster {
     pub fn watchers_of(&self, user: &UserName) -> Vec<(Conn, HubId)> {
         let theirs = self.seats.iter().filter(|(_, seat)| seat.watching && seat.user == *user);
         theirs.map(|(conn, seat)| (*conn, seat.hub)).collect()
-    }
-
-    /// Every session that hears the channel, with its hub and its user.
-    pub fn seated(&self) -> Vec<(Conn, HubId, UserName)> {
-        let all = self.seats.iter().filter(|(_, seat)| seat.subscribed);
-        all.map(|(conn, seat)| (*conn, seat.hub, seat.user.clone())).collect()
     }
 
     /// Whether a user hears the channel.
@@ -286,6 +282,7 @@ fn page<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Standing;
 
     fn origin(user: &str, count: u64, hub: u32) -> Origin {
         let user = UserName::parse(user).unwrap();

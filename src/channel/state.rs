@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::dedup::{Keys, Used};
 use super::lanes::Lanes;
 use super::links::Links;
-use super::messages::{Action, Batch, Closed, Item, Origin};
+use super::messages::{Action, Batch, Closed, Hears, Item, Origin, Subscriber};
 use super::resume::Kept;
 use super::rights::Rights;
 use super::roster::Roster;
@@ -73,8 +73,10 @@ pub(super) struct State {
     pub making: Option<(Origin, Action)>,
     /// Those who came to belong to it, and have not been told.
     pub added: Vec<UserName>,
-    /// Whether those who were reported to hear it were looked at.
-    pub swept: bool,
+    /// Those who were reported to hear it, and have not been looked at.
+    pub reported: Vec<(Origin, Option<Hears>)>,
+    /// How it ended, where it is not there.
+    pub ended: Closed,
     /// How many hear the channel, where they are many, and whether the hubs will be told.
     crowd: Option<usize>,
     crowd_waits: bool,
@@ -108,7 +110,8 @@ impl State {
             edits: Edits::default(),
             making: None,
             added: Vec::new(),
-            swept: life <= 1,
+            reported: Vec::new(),
+            ended: Closed::Reset,
             crowd: None,
             crowd_waits: false,
             effects: Vec::new(),
@@ -176,9 +179,13 @@ impl State {
     }
 
     /// A hub says who subscribes there.
-    pub fn attached(&mut self, time: Time, hub: HubId, subscribers: Vec<super::Subscriber>) -> Vec<Effect> {
+    pub fn attached(&mut self, time: Time, hub: HubId, subscribers: Vec<Subscriber>) -> Vec<Effect> {
         self.time = time;
-        subscribers.into_iter().for_each(|subscriber| self.roster.attach(hub, subscriber));
+        for Subscriber { conn, user, standing, hears, watching } in subscribers {
+            let origin = Origin { hub, conn, ticket: 0, user, standing };
+            self.roster.attach(&origin, hears.is_some(), watching);
+            self.reported.push((origin, hears));
+        }
         self.awaited.remove(&hub);
         if self.phase == Phase::New {
             self.load();

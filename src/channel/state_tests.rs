@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::super::ack::Ack;
-use super::super::messages::{Action, Draft, Joined, Subscriber};
+use super::super::messages::{Action, Draft, Hears, Joined, Subscriber};
 use super::super::step::{Loaded, NotMade};
 use super::*;
 use crate::model::{Key, Message, Seq, Standing, UserName};
@@ -271,8 +271,9 @@ impl World {
             let hub = self.hubs.entry(id).or_default();
             hub.unacked = None;
             let subs = hub.subs.iter().map(|session| {
-                let origin = origin(*session, 0);
-                Subscriber { conn: origin.conn, user: origin.user, subscribed: true, watching: false }
+                let Origin { conn, user, standing, .. } = origin(*session, 0);
+                let hears = Some(Hears { epoch: Epoch("e".into()), member: false });
+                Subscriber { conn, user, standing, hears, watching: false }
             });
             let subs = subs.collect();
             let effects = self.state.attached(TIME, id, subs);

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::channel::{Ack, Batch, Item, Joined, Origin, Subscriber};
+use crate::channel::{Ack, Batch, Hears, Item, Joined, Origin};
 use crate::model::maps::{HashMap, HashSet};
 use crate::model::{Conn, Seq, UserName};
 use crate::planted::{Bug, planted};
@@ -17,6 +17,7 @@ use crate::protocol::Posted;
 #[derive(Debug)]
 struct Sub {
     user: UserName,
+    hears: Hears,
     /// Where it has to go on; `None` when it is live, and stands where the feed does.
     behind: Option<Behind>,
     /// Up to where it was told in a pulse.
@@ -88,14 +89,9 @@ impl Feed {
         self.subs.contains_key(&conn)
     }
 
-    /// Who hears it here.
-    pub fn subscribers(&self) -> impl Iterator<Item = Subscriber> {
-        self.subs.iter().map(|(conn, sub)| Subscriber {
-            conn: *conn,
-            user: sub.user.clone(),
-            subscribed: true,
-            watching: false,
-        })
+    /// Who hears it here, and what.
+    pub fn subscribers(&self) -> impl Iterator<Item = (Conn, &Hears)> {
+        self.subs.iter().map(|(conn, sub)| (*conn, &sub.hears))
     }
 
     /// Takes the next part of the channel's stream.
@@ -245,7 +241,9 @@ impl Feed {
         if behind.is_none() {
             self.live.insert(conn);
         }
-        self.subs.insert(conn, Sub { user: origin.user.clone(), behind, pulsed: self.next.saturating_sub(1) });
+        let hears = Hears { epoch: joined.epoch, member: joined.member };
+        let (user, pulsed) = (origin.user.clone(), self.next.saturating_sub(1));
+        self.subs.insert(conn, Sub { user, hears, behind, pulsed });
         let page: Vec<_> = page.into_iter().filter(|message| message.seq >= next).collect();
         let fits = page.first().is_some_and(|first| first.seq == next);
         if !fits || self.advance(conn, &page, out) {

@@ -119,7 +119,7 @@ impl World {
         let head = self.floor.head;
         let next = if stood { head + 1 } else { (head + 1).saturating_sub(back).max(1) };
         let page = if in_memory { page(next, head).to_vec() } else { Vec::new() };
-        let joined = Joined { epoch: Epoch("e".into()), head, first: 1, next, gap: false, stood, page };
+        let joined = Joined { epoch: Epoch("e".into()), member: true, head, first: 1, next, gap: false, stood, page };
         self.send(vec![Item::Joined(Self::origin(count), joined)]);
     }
 
@@ -272,7 +272,7 @@ impl Outlet for Record {
 
 fn joined(count: u64, head: Seq, next: Seq) -> Item {
     let epoch = Epoch("e".into());
-    let joined = Joined { epoch, head, first: 1, next, gap: false, stood: false, page: Vec::new() };
+    let joined = Joined { epoch, member: true, head, first: 1, next, gap: false, stood: false, page: Vec::new() };
     Item::Joined(World::origin(count), joined)
 }
 

@@ -19,7 +19,7 @@ use super::watches::Watches;
 use super::worker::Worker;
 use super::{App, HubIn};
 use super::{asides, contacts, pass, survey};
-use crate::channel::{Batch, ChannelIn, ToHub};
+use crate::channel::{Batch, ChannelIn, Hears, Subscriber, ToHub};
 use crate::clock;
 use crate::model::maps::{HashMap, HashSet};
 use crate::model::{ChannelName, Conn, Moment, UserName};
@@ -300,17 +300,23 @@ impl State {
             }
             cell.unblock();
         }
-        let mut all: HashMap<Conn, _> = HashMap::default();
+        let mut all: HashMap<Conn, (Option<Hears>, bool)> = HashMap::default();
         if let Some(feed) = self.feeds.get_mut(channel) {
             feed.begin_again();
-            all.extend(feed.subscribers().map(|subscriber| (subscriber.conn, subscriber)));
+            all.extend(feed.subscribers().map(|(conn, hears)| (conn, (Some(hears.clone()), false))));
         }
         for conn in self.watches.of_channel(channel) {
-            let Some(user) = self.worker.cell(conn).and_then(|cell| cell.borrow().user.clone()) else { continue };
-            let fresh = crate::channel::Subscriber { conn, user, subscribed: false, watching: false };
-            all.entry(conn).or_insert(fresh).watching = true;
+            all.entry(conn).or_default().1 = true;
         }
-        let attached = ChannelIn::Attached(self.worker.id, life, all.into_values().collect());
+        let subscriber = |(conn, (hears, watching))| {
+            let cell = self.worker.cell(conn)?;
+            let cell = cell.borrow();
+            let standing = cell.pass.as_ref()?.identity.standing;
+            let (user, standing) = (cell.user.clone()?, cell.grants.in_channel(channel, standing));
+            Some(Subscriber { conn, user, standing, hears, watching })
+        };
+        let subscribers = all.into_iter().filter_map(subscriber).collect();
+        let attached = ChannelIn::Attached(self.worker.id, life, subscribers);
         self.worker.app.directory.send(channel, attached);
     }
 }
