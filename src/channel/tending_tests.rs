@@ -321,7 +321,11 @@ fn a_membership_that_two_end_is_put_back_only_if_neither_could() {
     let leave = |world: &mut World| world.command("bob", Action::Leave { only_session: false });
     let kick = |world: &mut World| world.command("oz", Action::Tend(Tending::Kick { user: user("bob"), reason: None }));
     for kick_first in [false, true] {
-        for (well, ended) in [([true, false], true), ([false, true], true), ([false, false], false)] {
+        for (ends, ended) in [
+            ([End::Well, End::Refused], true),
+            ([End::Refused, End::Well], true),
+            ([End::Refused, End::Refused], false),
+        ] {
             let mut world = World::new(false);
             world.ask("bob", join());
             if kick_first {
@@ -331,8 +335,10 @@ fn a_membership_that_two_end_is_put_back_only_if_neither_could() {
             if !kick_first {
                 kick(&mut world);
             }
-            well.map(|well| world.settle(well));
-            assert_eq!(!world.state.roster.is_member(&user("bob")), ended, "kick first: {kick_first}, {well:?}");
+            for end in ends {
+                world.settle(end);
+            }
+            assert_eq!(!world.state.roster.is_member(&user("bob")), ended, "kick first: {kick_first}, {ends:?}");
         }
     }
 }

@@ -7,8 +7,8 @@ mod support;
 
 /// Makes tests of scenarios, which are `async fn(Stage)` in the same file.
 ///
-/// `everywhere` runs them on each engine over each transport and over both by turns, and mounted in a host; `once` on the memory engine, where
-/// the engine cannot matter; `websocket` and `longpoll` likewise, for what only that transport has; and `alone` where
+/// `everywhere` runs them on each engine over each transport, and on the memory engine over both by turns and mounted in a host; `once` on the
+/// memory engine, where the engine cannot matter; `websocket` and `longpoll` likewise, for what only that transport has; and `alone` where
 /// the transport cannot matter either.
 ///
 /// `secure` runs them over WebSocket over TLS, for what the bytes on their way could spoil.
@@ -27,7 +27,6 @@ macro_rules! scenarios {
         scenarios!(@@ memory_mixed Memory Mixed $($name)+);
         scenarios!(@@ sled_websocket Sled WebSocket $($name)+);
         scenarios!(@@ sled_longpoll Sled LongPoll $($name)+);
-        scenarios!(@@ sled_mixed Sled Mixed $($name)+);
     };
     (@ once $($name:ident)+) => {
         scenarios!(@@ once_websocket Memory WebSocket $($name)+);
