@@ -205,3 +205,31 @@ impl Accounts {
         Ok(Report::Accounts(page.into_iter().filter_map(row).collect(), more))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::model::cases::{damaged_text, many};
+
+    const ORDERS: [&str; 4] = [
+        r#"{"add":{"user":"ann","password":"correct horse","operator":false}}"#,
+        r#"{"list":{"after":"ann"}}"#,
+        r#"{"password":{"user":"ann","password":"correct horse"}}"#,
+        r#"{"invite":{"uses":3,"days":7}}"#,
+    ];
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn a_damaged_order_is_none_or_shows_no_password(whole in select(&ORDERS[..]), seed: u64) {
+            if let Ok(order) = serde_json::from_str::<Order>(&damaged_text(whole, seed)) {
+                let shown = format!("{order:?}");
+                prop_assert!(!shown.contains("correct horse"), "{}", shown);
+            }
+        }
+    }
+}

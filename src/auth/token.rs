@@ -132,7 +132,10 @@ fn form(user: &UserName) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::cases::{damaged, damaged_text, many};
 
     fn guest() -> UserName {
         UserName::guest("ann.b-c", [1; 5]).unwrap()
@@ -181,5 +184,28 @@ mod tests {
         assert_eq!(Record::read(&bytes), Some(record.clone()));
         assert_eq!((record.round(), Record::read(&record.of_round(3).bytes()).unwrap().round()), (0, 3));
         assert_eq!(Record::read(b"{}"), None);
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn a_token_has_one_text_and_a_damaged_one_is_no_token_of_the_same_record(random: [u8; 32], seed: u64, one: bool) {
+            let made = Token::new(if one { guest() } else { UserName::parse("ann.b-c").unwrap() }, random);
+            let text = damaged_text(&made.reveal(), seed);
+            if let Some(read) = Token::parse(&text) {
+                prop_assert_eq!(read.reveal(), text.as_str());
+                let same = read.user == made.user && read.is_of(&made.record(Wall(1), Wall(2)));
+                prop_assert_eq!(same, text == made.reveal());
+            }
+        }
+
+        #[test]
+        fn a_damaged_record_is_none_or_says_when_it_ends(seed: u64) {
+            let bytes = damaged(&Token::new(guest(), [1; 32]).record(Wall(5), Wall(10)).bytes(), seed);
+            if let Some(record) = Record::read(&bytes) {
+                prop_assert_eq!(record.is_over(Wall(i64::MIN)), record.expires() == Wall(i64::MIN));
+            }
+        }
     }
 }

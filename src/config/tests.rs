@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::load::Gathered;
 use super::raw::Raw;
 use super::*;
+use crate::model::cases::damaged_text;
 
 /// Loads a file's text and an environment.
 fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
@@ -187,6 +188,15 @@ proptest! {
         (raw.store.durability, raw.log.format) = ("interval".into(), "json".into());
         let config = load(&toml::to_string(&raw).unwrap(), &[]).unwrap();
         prop_assert_eq!(load(&config.print(), &[]).unwrap(), config);
+    }
+
+    #[test]
+    fn a_damaged_file_is_read_or_each_fault_is_named(at in 0usize..20, seed: u64) {
+        let shown: Vec<&str> = include_str!("../../config.toml").lines().filter(|line| !line.starts_with('#')).collect();
+        let part = shown.chunks(shown.len().div_ceil(20)).nth(at).unwrap_or_default().join("\n");
+        if let Err(faults) = load(&damaged_text(&part, seed), &[]) {
+            prop_assert!(!faults.0.is_empty() && faults.0.iter().all(|fault| !fault.to_string().is_empty()));
+        }
     }
 
     #[test]

@@ -68,7 +68,28 @@ pub fn only(methods: &'static str) -> Route {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::body::MessageBody;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
+    use crate::model::cases::many;
+
+    const CODES: [ErrorCode; 13] = [
+        ErrorCode::BadFrame,
+        ErrorCode::UnknownType,
+        ErrorCode::VersionUnsupported,
+        ErrorCode::Unauthenticated,
+        ErrorCode::Forbidden,
+        ErrorCode::NotFound,
+        ErrorCode::NotJoined,
+        ErrorCode::TooLarge,
+        ErrorCode::RateLimited,
+        ErrorCode::Overloaded,
+        ErrorCode::Conflict,
+        ErrorCode::Unavailable,
+        ErrorCode::Internal,
+    ];
 
     #[test]
     fn whoever_should_come_back_is_told_when_in_whole_seconds() {
@@ -83,5 +104,26 @@ mod tests {
             (429, &"1".parse().unwrap())
         );
         assert!(!problem(&Problem::not_found()).headers().contains_key("retry-after"));
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn every_error_is_json_with_a_status_that_says_so(
+            code in select(&CODES[..]), message in ".{0,40}", wait in proptest::option::of(any::<u64>()),
+        ) {
+            let said = Problem { retry_after_ms: wait, ..Problem::new(code, message) };
+            let answer = problem(&said);
+            let (status, type_of) = (answer.status(), answer.headers().get("content-type").cloned());
+            let later = matches!(status.as_u16(), 429 | 503);
+            prop_assert_eq!(answer.headers().contains_key("retry-after"), later);
+            prop_assert!(status.is_client_error() || later || code == ErrorCode::Internal);
+            prop_assert_eq!(type_of.as_ref().map(HeaderValue::as_bytes), Some(&b"application/json"[..]));
+            let body = answer.into_body().try_into_bytes().unwrap_or_default();
+            let frame: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            prop_assert!(frame["type"] == "error" && frame["code"] == serde_json::json!(code), "{}", frame);
+            prop_assert_eq!(frame["message"].as_str(), Some(said.message.as_str()));
+        }
     }
 }

@@ -82,3 +82,35 @@ pub fn bearer(headers: &HeaderMap) -> Option<String> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::cases::{damaged, many};
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn a_bearer_is_what_stands_behind_the_word(token in "[!-~]{1,40}", seed: u64) {
+            let said = |value: &[u8]| {
+                let value = HeaderValue::from_bytes(value).ok()?;
+                let mut headers = HeaderMap::new();
+                headers.insert(AUTHORIZATION, value);
+                bearer(&headers)
+            };
+            for scheme in ["Bearer ", "bearer  ", "BEARER "] {
+                let read = said(format!("{scheme}{token}").as_bytes());
+                prop_assert_eq!(read.as_deref(), Some(token.as_str()));
+            }
+            let other = damaged(format!("Bearer {token}").as_bytes(), seed);
+            if let Some(read) = said(&other) {
+                let other = String::from_utf8_lossy(&other);
+                prop_assert!(other[..7].eq_ignore_ascii_case("bearer ") && other[7..].trim() == read, "{}", other);
+            }
+        }
+    }
+}

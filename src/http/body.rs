@@ -65,7 +65,12 @@ pub struct Query(Vec<(String, String)>);
 impl Query {
     /// Reads them.
     pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let read = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        Self::read(request.query_string())
+    }
+
+    /// Reads their text.
+    pub fn read(text: &str) -> Result<Self, Problem> {
+        let read = web::Query::<Vec<(String, String)>>::from_query(text);
         read.map(|query| Self(query.into_inner())).map_err(|error| Problem::bad_frame(format!("query: {error}")))
     }
 
@@ -80,14 +85,17 @@ impl Query {
 
     /// A member's number.
     pub fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>, Problem> {
-        let wrong = |text: &str| Problem::bad_frame(format!("{name}: expected a number, got {text:.32?}"));
+        let wrong = |text: &str| Problem::bad_frame(format!("{name}: expected a number, got {text:?}"));
         self.text(name)?.map(|text| text.parse().map_err(|_| wrong(text))).transpose()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::cases::{damaged_text, many};
 
     #[test]
     fn json_is_known_by_its_media_type() {
@@ -106,5 +114,32 @@ mod tests {
         assert_eq!(query.number::<u64>("a"), Ok(Some(1)));
         assert_eq!(query.number::<u64>("z"), Ok(None));
         assert!(query.number::<u64>("b").is_err() && query.text("c").is_err());
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn any_query_is_read_or_refused(
+            text in prop_oneof![Just("after=3&limit=10&hour=2026-11-22T10&users=a%2Cb&wait=0.5".to_owned()), ".{0,60}"],
+            seed: u64,
+        ) {
+            let text = damaged_text(&text, seed);
+            let Ok(query) = Query::read(&text) else { return Ok(()) };
+            for name in ["after", "limit", "hour", "users", "wait", ""] {
+                let times = query.0.iter().filter(|(known, _)| known == name).count();
+                prop_assert_eq!(query.text(name).map(|text| text.is_some()).ok(), (times < 2).then_some(times == 1));
+                if let Ok(Some(number)) = query.number::<u64>(name) {
+                    let said = query.text(name).unwrap_or_default().unwrap_or_default();
+                    let said = said.strip_prefix('+').unwrap_or(said);
+                    prop_assert_eq!(format!("{number:0>width$}", width = said.len()), said);
+                }
+            }
+        }
+
+        #[test]
+        fn any_media_type_is_json_or_not(text in "[ -~]{0,40}") {
+            prop_assert!(!is_json(&text) || text.to_ascii_lowercase().trim_start().starts_with("application/"));
+        }
     }
 }

@@ -107,7 +107,10 @@ impl fmt::Display for Sid {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::cases::{damaged_text, many};
 
     #[test]
     fn a_sid_is_twelve_hex_digits_of_the_secrets_hash() {
@@ -123,6 +126,19 @@ mod tests {
         assert_eq!(Secret::said(secret.reveal()).hub(), Some(HubId(18)));
         for text in ["", "12", "x-07", "-07", "fffffffff-07", "self"] {
             assert_eq!(Secret::said(text).hub(), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn a_credential_is_told_from_every_other_text(hub: u32, bytes: [u8; 32], seed: u64) {
+            let secret = Secret::new(HubId(hub), bytes);
+            let text = damaged_text(secret.reveal(), seed);
+            let said = Secret::said(&text);
+            prop_assert_eq!(said.digest() == secret.digest(), text == secret.reveal());
+            prop_assert!(said.hub().is_none() || text.contains('-'));
         }
     }
 

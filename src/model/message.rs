@@ -70,3 +70,22 @@ impl Message {
         Self { seq, at, from, key: None, kind: None, reply_to: None, body: "{}".into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::cases::many;
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn a_key_is_any_text_of_1_to_64_bytes_to_the_letter(text in "\\PC{0,40}|[ -~]{60,68}|é{30,34}") {
+            let key = Key::new(&text);
+            prop_assert_eq!(key.is_some(), (1..=64).contains(&text.len()));
+            prop_assert!(key.is_none_or(|key| key.as_str() == text));
+        }
+    }
+}

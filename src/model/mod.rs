@@ -1,6 +1,9 @@
 //! The nouns that everybody shares: names, numbers, cursors, messages. No I/O, no clock, no actor.
 
 mod address;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod cases;
 mod grants;
 mod ids;
 pub mod maps;

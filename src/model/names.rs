@@ -163,7 +163,10 @@ impl ChannelName {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::cases::{damaged_text, many};
 
     #[test]
     fn account_names_follow_the_grammar() {
@@ -199,6 +202,52 @@ mod tests {
         assert_eq!(ChannelName::parse("bob", &ann).unwrap().parties(), None);
         for bad in ["@", "@:", "@bob:ann", "@a:b:c", "@Bob", "#x", ""] {
             assert!(ChannelName::parse(bad, &ann).is_err(), "{bad}");
+        }
+    }
+
+    /// The grammar, said another way: what is left of a name when its characters are gone.
+    fn is_name(text: &str, most: usize) -> bool {
+        let rest = text.trim_start_matches(|c| "abcdefghijklmnopqrstuvwxyz0123456789_.-".contains(c));
+        rest.is_empty() && (1..=most).contains(&text.len()) && !text.starts_with(['_', '.', '-'])
+    }
+
+    fn is_user(text: &str) -> bool {
+        let split = text.len().saturating_sub(GUEST_TAIL + 1);
+        let (wish, tail) = text.split_at_checked(split).unwrap_or_default();
+        let tail = tail.strip_prefix('-').is_some_and(|tail| is_name(tail, 5) && !tail.contains(['_', '.', '-']));
+        is_name(text, 64) || wish.strip_prefix('~').is_some_and(|wish| tail && is_name(wish, 32))
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn what_is_a_name_says_the_grammar_alone(
+            name in prop_oneof!["[a-z0-9][a-z0-9_.-]{0,63}", "~[a-z0-9][a-z0-9_.-]{0,31}-[a-z0-9]{5}", "[ -~]{0,70}"],
+            seed: u64,
+        ) {
+            let other = damaged_text(&name, seed);
+            for text in [name, other] {
+                prop_assert_eq!(UserName::parse(&text).is_ok(), is_user(&text), "{}", text);
+                prop_assert_eq!(UserName::account(&text).is_ok(), is_name(&text, 64), "{}", text);
+                prop_assert_eq!(UserName::guest(&text, [0; 5]).is_ok(), is_name(&text, 32), "{}", text);
+                prop_assert_eq!(ChannelName::stored(&text).is_ok(), is_name(&text, 64), "{}", text);
+            }
+        }
+
+        #[test]
+        fn a_direct_channel_has_one_name_however_either_writes_it(one in "[a-c]{1,2}", other in "[a-c]{1,2}", seed: u64) {
+            let user = |name: &str| UserName::parse(name).unwrap();
+            let name = ChannelName::parse(&format!("@{other}"), &user(&one)).unwrap();
+            prop_assert_eq!(&ChannelName::parse(&format!("@{one}"), &user(&other)).unwrap(), &name);
+            prop_assert_eq!(&ChannelName::parse(name.as_str(), &user("zoe")).unwrap(), &name);
+            let text = damaged_text(name.as_str(), seed);
+            if let Ok(read) = ChannelName::parse(&text, &user(&one)) {
+                prop_assert_eq!(ChannelName::stored(read.as_str()), Ok(read.clone()), "{}", text);
+                prop_assert_eq!(read.is_direct(), text.starts_with('@'));
+                let mine = |(a, b): (UserName, UserName)| a <= b && (text.contains(':') || [a, b].contains(&user(&one)));
+                prop_assert!(read.parties().is_none_or(mine), "{} {}", text, read);
+            }
         }
     }
 }

@@ -47,6 +47,9 @@ impl Serialize for Wall {
     }
 }
 
+/// How an hour is written: a digit for each 0.
+const SHAPE: &[u8; 13] = b"0000-00-00T00";
+
 /// An hour of civil time: hours since 1970-01-01T00:00Z. Written as `2026-11-22T10`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hour(pub u32);
@@ -54,7 +57,13 @@ pub struct Hour(pub u32);
 impl Hour {
     /// Reads the wire's `YYYY-MM-DDTHH`; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != 13 {
+        // The parser behind this takes signs, spaces and single digits, too.
+        let is_shaped = text.len() == SHAPE.len()
+            && text
+                .bytes()
+                .zip(SHAPE)
+                .all(|(byte, shape)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == *shape });
+        if !is_shaped {
             return None;
         }
         let at = NaiveDateTime::parse_from_str(&format!("{text}:00"), "%Y-%m-%dT%H:%M").ok()?;
@@ -64,7 +73,10 @@ impl Hour {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::cases::{damaged_text, many};
 
     #[test]
     fn a_wall_time_reads_as_rfc_3339_with_milliseconds() {
@@ -74,10 +86,36 @@ mod tests {
     #[test]
     fn an_hour_is_read_back_from_its_text_and_nothing_else_is() {
         assert_eq!(Hour::parse("2026-11-22T10"), Some(Wall(1_795_341_600_007).hour()));
-        for bad in
-            ["", "2026-11-22", "2026-11-22T24", "2026-11-22T1", "2026-11-22T10:00", "2026-13-22T10", "+026-11-22T10x"]
-        {
+        for bad in [
+            "",
+            "2026-11-22",
+            "2026-11-22T24",
+            "2026-11-22T1",
+            "2026-11-22T10:00",
+            "2026-13-22T10",
+            "+026-11-22T10",
+            "+26-11-022T10",
+            "2026-11- 2T10",
+            "2026-011-2T10",
+            "+2026-11-2T10",
+            "2026-11-22T+9",
+            "2026-11-22t10",
+        ] {
             assert_eq!(Hour::parse(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn every_hour_is_read_back_and_has_one_text(at in 0..32_503_680_000_000_i64, seed: u64) {
+            let (hour, text) = (Wall(at).hour(), Wall(at).to_string());
+            prop_assert_eq!(Hour::parse(&text[..13]), Some(hour));
+            let other = damaged_text(&text[..13], seed);
+            if let Some(hour) = Hour::parse(&other) {
+                prop_assert_eq!(&Wall(i64::from(hour.0) * 3_600_000).to_string()[..13], other.as_str());
+            }
         }
     }
 }

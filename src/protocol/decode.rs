@@ -86,9 +86,8 @@ impl<'a> Incoming<'a> {
             "presence" => Ok(Command::Presence { users: users(&self.parse::<PresenceRaw>()?.users)? }),
             "who" => {
                 let raw: PageRaw = self.parse()?;
-                let channel = raw.channel.as_deref().ok_or_else(|| Problem::bad_frame("channel: missing"))?;
                 let after = raw.after.as_deref().map(user).transpose()?;
-                Ok(Command::Who { channel: channel_of(channel, me)?, after, limit: page(raw.limit, bounds)? })
+                Ok(Command::Who { channel: channel_of(&raw.channel, me)?, after, limit: page(raw.limit, bounds)? })
             }
             "watch" => Ok(Command::Watch(self.watch(me)?)),
             "unwatch" => Ok(Command::Unwatch(self.watch(me)?)),
@@ -98,7 +97,7 @@ impl<'a> Incoming<'a> {
                 Ok(Command::Read { channel: channel_of(&raw.channel, me)?, seq: seq("seq", raw.seq)? })
             }
             "channels" => {
-                let raw: PageRaw = self.parse()?;
+                let raw: ChannelsRaw = self.parse()?;
                 let after = raw.after.as_deref().map(|name| channel_of(name, me)).transpose()?;
                 Ok(Command::Channels { after, limit: page(raw.limit, bounds)? })
             }
@@ -310,8 +309,14 @@ struct PresenceRaw {
 }
 
 #[derive(Deserialize)]
-struct PageRaw<'a> {
-    channel: Option<Cow<'a, str>>,
+pub(super) struct PageRaw<'a> {
+    pub channel: Cow<'a, str>,
+    pub after: Option<Cow<'a, str>>,
+    pub limit: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct ChannelsRaw<'a> {
     after: Option<Cow<'a, str>>,
     limit: Option<u64>,
 }
@@ -347,3 +352,7 @@ struct ReadRaw<'a> {
 #[cfg(test)]
 #[path = "decode_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "decode_damaged_tests.rs"]
+mod damaged_tests;

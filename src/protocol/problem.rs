@@ -37,6 +37,9 @@ pub enum ErrorCode {
     Internal,
 }
 
+/// The most characters that a message has, but for the one that says that there were more.
+pub const MESSAGE_MAX: usize = 256;
+
 /// Why a command was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -58,9 +61,14 @@ fn number<S: Serializer>(code: &Option<CloseCode>, out: S) -> Result<S::Ok, S::E
 }
 
 impl Problem {
-    /// A problem of this sort, said in words.
+    /// A problem of this sort, said in words, which may repeat what a client sent: not all of it.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after_ms: None, close: None }
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(MESSAGE_MAX) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Self { code, message, retry_after_ms: None, close: None }
     }
 
     /// The same, with a time to wait.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::decode::{Bounds, Incoming, PlaceRaw, channel_of, page, user};
+use super::decode::{Bounds, Incoming, PageRaw, PlaceRaw, channel_of, page, user};
 use super::{Command, Problem};
 use crate::model::{Role, UserName};
 
@@ -91,7 +91,7 @@ impl Incoming<'_> {
     }
 
     fn members(&self, bounds: &Bounds) -> Result<(Cow<'_, str>, Tending), Problem> {
-        let raw: MembersRaw = self.parse()?;
+        let raw: PageRaw = self.parse()?;
         let after = raw.after.as_deref().map(user).transpose()?;
         Ok((raw.channel, Tending::Members { after, limit: page(raw.limit, bounds)? }))
     }
@@ -131,13 +131,6 @@ struct CreateRaw<'a> {
     channel: Cow<'a, str>,
     private: Option<bool>,
     title: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct MembersRaw<'a> {
-    channel: Cow<'a, str>,
-    after: Option<Cow<'a, str>>,
-    limit: Option<u64>,
 }
 
 #[derive(Deserialize)]

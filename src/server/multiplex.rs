@@ -96,7 +96,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::task::Wake;
 
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::cases::{damaged, many};
 
     #[derive(Default)]
     struct Woken(AtomicUsize);
@@ -146,5 +149,22 @@ mod tests {
         assert_eq!(taken(&many(HEADERS, 0)), 10, "what is said in a body is none");
         assert_eq!(taken(&[frame(HEADERS, MOST), frame(HEADERS, MOST + 1)]), 1);
         assert_eq!(taken(&[frame(4, 0), frame(HEADERS, 0), frame(CONTINUATION, 1)]), 3);
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn damaged_frames_are_judged_alike_whole_and_in_pieces(
+            kinds in proptest::collection::vec((0u8..12, 0usize..60), 1..6), long: bool, cut in 1usize..50, seed: u64,
+        ) {
+            let mut whole = kinds.iter().flat_map(|(kind, length)| frame(*kind, *length)).collect::<Vec<u8>>();
+            if long {
+                whole.extend(&frame(HEADERS, MOST)[..HEAD]);
+            }
+            let bytes = [vec![0; PREFACE], damaged(&whole, seed)].concat();
+            let mut pieces = Frames::default();
+            prop_assert_eq!(bytes.chunks(cut).all(|part| pieces.heard(part)), Frames::default().heard(&bytes));
+        }
     }
 }

@@ -88,8 +88,10 @@ pub(super) fn address(request: &HttpRequest) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::model::cases::{damaged, many};
 
     #[test]
     fn a_page_of_the_server_itself_is_allowed_and_others_only_by_name() {
@@ -133,5 +135,27 @@ mod tests {
         assert!(!allowed(None, "https://b.example:8443/v1/channels"));
         assert!(!allowed(Some("b.example:8443"), "https://a.example:8443/v1/channels"), "the header goes first");
         assert!(!allowed(None, "/v1/channels"));
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn an_origin_is_let_in_by_name_or_for_being_the_hosts(
+            pick in 0usize..4, host in "[a-z]{1,6}(:[0-9]{1,3})?", seed: u64, tls: bool,
+        ) {
+            let whole = ["https://chat.example", "http://a.example:80", "null", &format!("https://{host}")][pick].to_owned();
+            let Ok(origin) = HeaderValue::from_bytes(&damaged(whole.as_bytes(), seed)) else { return Ok(()) };
+            let mut head = RequestHead::default();
+            head.headers.insert(ORIGIN, origin.clone());
+            head.headers.insert(HOST, HeaderValue::from_str(&host).unwrap());
+            if Origins::new(&["https://chat.example".into()], tls).allow(&head) {
+                let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+                let bare = host.split(':').next().unwrap_or_default();
+                let own = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
+                prop_assert!(origin == "https://chat.example" || own.is_some_and(|own| own.starts_with(bare)), "{} {}", origin, host);
+                prop_assert!(!tls || origin.starts_with("https://"), "{}", origin);
+            }
+        }
     }
 }

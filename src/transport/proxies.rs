@@ -123,6 +123,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::cases::{damaged, many};
 
     fn proxies(header: ProxyHeader) -> Proxies {
         let nets = ["10.0.0.0/8", "2001:db8:9::/48"].map(|net| net.parse().unwrap());
@@ -220,6 +221,26 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn whatever_a_proxy_passes_on_the_client_is_one_that_it_named_or_the_proxy(seed: u64, which: bool) {
+            let (header, name, whole) = if which {
+                (ProxyHeader::Forwarded, "forwarded", "for=203.0.113.5;by=\"a,b\", for=\"[2001:db8::17]:80\", for=10.2.2.2")
+            } else {
+                (ProxyHeader::XForwardedFor, "x-forwarded-for", "203.0.113.5, [2001:db8::17]:80, 198.51.100.1:4711,10.2.2.2")
+            };
+            let said = damaged(whole.as_bytes(), seed);
+            if HeaderValue::from_bytes(&said).is_err() {
+                return Ok(());
+            }
+            let found = client(header, "10.1.1.1:1", &[(name, &said)]).unwrap();
+            let said = String::from_utf8_lossy(&said).replace('\\', "");
+            let mut parts = said.split([',', ';', '=']).map(|part| part.trim_matches(['"', ' ', '\t']));
+            let named = parts.any(|part| address(part) == Some(found));
+            prop_assert!(named || found.to_string() == "10.1.1.1", "{} in {}", found, said);
+        }
+
         #[test]
         fn nobody_who_is_not_trusted_is_believed_whatever_is_said(said in "[ -~]{0,80}") {
             for header in [ProxyHeader::XForwardedFor, ProxyHeader::Forwarded] {

@@ -168,7 +168,8 @@ fn elements(text: &ByteString, frame_bytes: usize) -> Result<Vec<ByteString>, Pr
 
 /// `GET /v1/sessions/{session}/events?after=N&wait=S`
 async fn events(request: HttpRequest, app: web::Data<App>, switchboard: web::Data<Switchboard>) -> HttpResponse {
-    let (after, wait) = match wishes(&request, app.context.config.presence.heartbeat) {
+    let longest = app.context.config.presence.heartbeat;
+    let (after, wait) = match Query::of(&request).and_then(|query| wishes(&query, longest)) {
         Ok(wishes) => wishes,
         Err(why) => return problem(&why),
     };
@@ -211,8 +212,7 @@ fn page(events: &str, next: u64) -> HttpResponse {
 }
 
 /// What a poll says: which events the client has, and how long it wants to wait, which is at most `longest`.
-fn wishes(request: &HttpRequest, longest: Duration) -> Result<(u64, Duration), Problem> {
-    let query = Query::of(request)?;
+fn wishes(query: &Query, longest: Duration) -> Result<(u64, Duration), Problem> {
     let after = query.number("after")?.ok_or_else(|| Problem::bad_frame("after: missing"))?;
     let wait: f64 = query.number("wait")?.unwrap_or(WAIT);
     let wait = Duration::try_from_secs_f64(wait.clamp(-1.0, longest.as_secs_f64()))
@@ -272,7 +272,11 @@ impl Drop for Parked {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+    use crate::model::cases::{damaged_text, many};
 
     fn read(text: &str) -> Result<Vec<String>, ErrorCode> {
         let texts = elements(&text.into(), 20).map_err(|problem| problem.code)?;
@@ -295,5 +299,39 @@ mod tests {
         assert_eq!(read(&format!("[1,\"{}\"]", "x".repeat(18))).map(|texts| texts.len()), Ok(2));
         assert_eq!(read(&format!("[1,\"{}\"]", "x".repeat(19))), Err(ErrorCode::TooLarge));
         assert_eq!(read(&format!("[{}1]", "1,".repeat(COMMANDS))), Err(ErrorCode::TooLarge));
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn any_body_is_refused_or_its_frames_are_what_it_says(seed: u64, plain in ".{0,30}", deep in 0usize..300) {
+            let whole = r#"[{"type":"ping","id":"1"} , 7, "x", {"type":"join","channel":"a"},[]]"#;
+            let nested = format!("{}{}", "[".repeat(deep), "]".repeat(deep));
+            for text in [damaged_text(whole, seed), damaged_text(&whole[1..25], seed), plain, nested] {
+                let json = serde_json::from_str::<Value>(&text);
+                match elements(&text.as_str().into(), 40) {
+                    Ok(frames) => {
+                        prop_assert!(frames.len() <= COMMANDS && frames.iter().all(|frame| frame.len() <= 40));
+                        let read: Vec<Value> = frames.iter().filter_map(|frame| serde_json::from_str(frame).ok()).collect();
+                        prop_assert!(json.is_err() || json.is_ok_and(|json| json == Value::from(read.clone()) || [json] == *read));
+                    }
+                    Err(problem) => {
+                        let known = matches!(problem.code, ErrorCode::BadFrame | ErrorCode::TooLarge);
+                        prop_assert!(known && (json.is_err() || problem.code == ErrorCode::TooLarge), "{}: {:?}", text, problem);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn no_poll_waits_longer_than_it_may(
+            after in "[0-9]{1,20}|.{0,4}", wait in "[0-9]{0,4}(\\.[0-9]{0,4})?(e[0-9]{0,3})?|-1|-?inf|NaN|.{0,6}",
+        ) {
+            let Ok(query) = Query::read(&format!("after={after}&wait={wait}")) else { return Ok(()) };
+            if let Ok((_, waits)) = wishes(&query, Duration::from_secs(25)) {
+                prop_assert!(waits <= Duration::from_secs(25), "{} {:?}", wait, waits);
+            }
+        }
     }
 }

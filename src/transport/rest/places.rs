@@ -167,7 +167,10 @@ fn said(text: &str, channel: &str) -> Result<Map<String, Value>, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::cases::{damaged_text, many};
 
     #[test]
     fn a_body_says_neither_which_command_it_is_nor_which_channel() {
@@ -176,6 +179,21 @@ mod tests {
         assert_eq!(Value::Object(said(" ", "a").unwrap()), json!({"channel": "a"}));
         for bad in ["[]", "7", "{", "\"x\""] {
             assert!(said(bad, "a").is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn whatever_a_body_says_the_channel_is_that_of_the_path(seed: u64, plain in ".{0,30}") {
+            let whole = r#"{"type":"delete","id":"1","channel":"b","user":"bob","role":"muted","title":"x"}"#;
+            for text in [damaged_text(whole, seed), plain] {
+                if let Ok(members) = said(&text, "a") {
+                    prop_assert_eq!(members.get("channel"), Some(&json!("a")));
+                    prop_assert!(!members.contains_key("type") && !members.contains_key("id"));
+                }
+            }
         }
     }
 }

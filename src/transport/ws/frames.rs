@@ -54,6 +54,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::cases::{damaged, many};
 
     /// A masked text frame, its length written in the shortest way.
     fn frame(payload: usize) -> Vec<u8> {
@@ -92,5 +93,18 @@ mod tests {
         header.extend((1u64 << 40).to_be_bytes());
         header.extend([0; 4]);
         assert_eq!(Frames::new(65_536).follow(&header), Err(TooLong));
+    }
+
+    proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn damaged_frames_are_judged_alike_whole_and_in_pieces(
+            sizes in proptest::collection::vec(0usize..200, 1..5), cut in 1usize..50, seed: u64,
+        ) {
+            let bytes = damaged(&sizes.iter().flat_map(|size| frame(*size)).collect::<Vec<u8>>(), seed);
+            let mut pieces = Frames::new(150);
+            prop_assert_eq!(bytes.chunks(cut).try_for_each(|part| pieces.follow(part)), Frames::new(150).follow(&bytes));
+        }
     }
 }

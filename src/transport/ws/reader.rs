@@ -97,6 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::cases::{damaged, many};
 
     /// A client's frame.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -119,7 +120,42 @@ mod tests {
         Ok(heard)
     }
 
+    /// What is heard when the bytes come in pieces of this size, and how it ends.
+    fn in_pieces(bytes: &[u8], size: usize) -> (Vec<Heard>, Option<CloseCode>) {
+        let (mut reader, mut rest, mut heard) = (Reader::new(60), Vec::new(), Vec::new());
+        for piece in bytes.chunks(size) {
+            rest.extend_from_slice(piece);
+            loop {
+                match reader.take(&mut rest) {
+                    Ok(Some((one, taken))) => {
+                        heard.push(one);
+                        rest.drain(..taken);
+                    }
+                    Ok(None) => break,
+                    Err(code) => return (heard, Some(code)),
+                }
+            }
+        }
+        (heard, None)
+    }
+
     proptest! {
+        #![proptest_config(many())]
+
+        #[test]
+        fn damaged_frames_are_heard_alike_whole_and_in_pieces(
+            frames in proptest::collection::vec((0usize..8, proptest::collection::vec(any::<u8>(), 0..70)), 1..5),
+            size in 1usize..40, seed: u64, spoil: bool,
+        ) {
+            const FIRST: [u8; 8] = [0x81, 0x01, 0x00, 0x80, 0x89, 0x8a, 0x88, 0x81];
+            let whole: Vec<u8> = frames.iter().flat_map(|(kind, payload)| frame(FIRST[*kind], payload)).collect();
+            let bytes = if spoil { damaged(&whole, seed) } else { whole };
+            let all = in_pieces(&bytes, usize::MAX);
+            prop_assert_eq!(&in_pieces(&bytes, size), &all);
+            prop_assert_eq!(&in_pieces(&bytes, 1), &all);
+            prop_assert!(all.0.iter().all(|one| !matches!(one, Heard::Text(text) if text.len() > 60)));
+        }
+
         #[test]
         fn texts_come_out_as_they_went_in_however_the_bytes_are_cut(
             texts in proptest::collection::vec(".{0,300}", 1..6), cut in 1usize..200,
