@@ -21,13 +21,15 @@ pub use metrics::Scrape;
 /// Adds `GET /healthz` and `/readyz`. The application data has to hold a `web::Data<Readiness>` (`web::Data::from` takes an
 /// `Arc`).
 pub fn health(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/healthz").get(health::healthz).route(web::head().to(health::healthz)))
-        .service(web::resource("/readyz").get(health::readyz).route(web::head().to(health::readyz)));
+    let looked = |path: &str| web::resource(path).default_service(only("GET, HEAD"));
+    cfg.service(looked("/healthz").get(health::healthz).route(web::head().to(health::healthz)))
+        .service(looked("/readyz").get(health::readyz).route(web::head().to(health::readyz)));
 }
 
 /// Adds `GET /metrics`. The application data has to hold a `web::Data<Scrape>`.
 pub fn metrics(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/metrics").get(metrics::metrics).route(web::head().to(metrics::metrics)));
+    let shown = web::resource("/metrics").get(metrics::metrics).route(web::head().to(metrics::metrics));
+    cfg.service(shown.default_service(only("GET, HEAD")));
 }
 
 /// Adds what only an operator may see and do, below `/v1`. The application data has to hold a `web::Data<App>`, too.

@@ -20,7 +20,7 @@ use actix_web::error::InternalError;
 use actix_web::http::{ConnectionType, Version};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::rt::net::{TcpStream, UnixStream};
-use actix_web::{App, HttpResponse};
+use actix_web::{App, HttpMessage, HttpResponse};
 use futures_util::future::Either;
 use tokio_rustls::TlsAcceptor;
 
@@ -166,14 +166,19 @@ async fn watched(
         }
         found => found.flatten(),
     };
-    let may_run = watch.filter(|_| request.head().version < Version::HTTP_2);
+    let is_last = |kind: ConnectionType| kind != ConnectionType::KeepAlive;
+    let (endless, last) = (request.chunked().unwrap_or(true), is_last(request.head().connection_type()));
+    let may_run = watch.as_ref().filter(|_| request.head().version < Version::HTTP_2);
     let mut answering = pin!(next.call(request));
     let answered = poll_fn(|ctx| {
-        if may_run.as_ref().is_some_and(|watch| !watch.is_calm()) {
+        if may_run.is_some_and(|watch| !watch.is_calm()) {
             return Poll::Ready(Err(too_much_behind()));
         }
         answering.as_mut().poll(ctx)
     });
     let answered = answered.await?;
+    if endless && (last || is_last(answered.response().head().connection_type())) {
+        watch.iter().for_each(Watch::part);
+    }
     Ok(answered.map_into_boxed_body().map_body(|_, body| Answer::new(body, until)))
 }

@@ -165,7 +165,9 @@ impl AsyncWrite for Stream {
         let went = self.as_mut().io().poll_flush(ctx);
         ready!(self.wrote(went))?;
         if !self.watch.is_over() {
-            return Poll::Ready(Ok(()));
+            // Behind the last answer nothing may be left to read that would show how late it is.
+            let late = self.is_late(ctx).then(|| io::ErrorKind::TimedOut.into());
+            return Poll::Ready(late.map_or(Ok(()), Err));
         }
         // What was to be sent was, and nothing may be read from here on, which would show the end.
         ready!(self.io().poll_shutdown(ctx))?;

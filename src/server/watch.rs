@@ -35,6 +35,8 @@ struct Shared {
     last: Cell<bool>,
     /// and then one did.
     over: Cell<bool>,
+    /// The answer under way is the last one, and the client may still owe some of its request.
+    parting: Cell<bool>,
     /// It is no connection of HTTP any more.
     left: Cell<bool>,
 }
@@ -79,6 +81,12 @@ impl Watch {
         self.0.unread.set(0);
     }
 
+    /// The answer under way is the last one, whether the request comes to its end or not: from then on the client is waited
+    /// for as if it had begun another.
+    pub fn part(&self) {
+        self.0.parting.set(true);
+    }
+
     /// It is no connection of HTTP any more.
     pub fn leave(&self) {
         self.0.left.set(true);
@@ -106,8 +114,11 @@ pub(super) struct UnderWay(Watch);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let under_way = &self.0.0.under_way;
+        let Shared { under_way, parting, .. } = &*self.0.0;
         under_way.set(under_way.get().saturating_sub(1));
+        if parting.get() {
+            self.0.heard();
+        }
     }
 }
 
@@ -152,6 +163,16 @@ mod tests {
         drop(request);
         assert_eq!(watch.left(most), None, "the next one has not begun");
         watch.heard();
+        assert!(watch.left(most).is_some_and(|left| left <= most));
+    }
+
+    #[test]
+    fn one_that_parts_is_waited_for_though_nothing_more_comes() {
+        let (watch, most) = (Watch::default(), Duration::from_secs(5));
+        let request = watch.request();
+        watch.part();
+        assert_eq!(watch.left(most), None, "it is being answered");
+        drop(request);
         assert!(watch.left(most).is_some_and(|left| left <= most));
     }
 

@@ -10,6 +10,7 @@ mod ws;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use actix_cors::CorsError;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
@@ -54,7 +55,8 @@ impl Transports {
     /// called on each worker's thread.
     pub fn configure(&self, cfg: &mut web::ServiceConfig, more: impl FnOnce(&mut web::ServiceConfig)) {
         self.switchboard.connect(&Worker::here(&self.app));
-        cfg.app_data(self.switchboard.clone()).service(web::resource("/").route(web::get().to(welcome)));
+        cfg.app_data(self.switchboard.clone())
+            .service(web::resource("/").route(web::get().to(welcome)).default_service(only("GET")));
         self.guard(cfg, |v1| {
             v1.service(web::resource("/ws").route(web::get().to(ws::open)).default_service(only("GET")))
                 .configure(longpoll::configure)
@@ -88,7 +90,13 @@ async fn own_origin(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     if origins.allow(request.head()) {
-        return Ok(next.call(request).await?.map_into_boxed_body());
+        let answered = next.call(request).await?.map_into_boxed_body();
+        // What a browser asks first has a refusal of its own, which is no frame.
+        let preflight = answered.response().error().and_then(|error| error.as_error::<CorsError>());
+        return Ok(match preflight.map(|why| Problem::bad_frame(format!("preflight: {why}"))) {
+            Some(why) => answered.into_response(answer::problem(&why)),
+            None => answered,
+        });
     }
     let refused = Problem::new(ErrorCode::Forbidden, "pages of this origin may not come here");
     Ok(request.into_response(answer::problem(&refused)))

@@ -93,6 +93,17 @@ async fn a_body_that_does_not_end_is_cut_off_wherever_one_is_read(stage: Stage) 
             assert!(said.starts_with("HTTP/1.1 4"), "{path}, {length}: {said}");
         }
     }
+    // One that falls silent in the middle is not waited for, though it is told what it is told.
+    for connection in ["keep-alive", "close", "Upgrade"] {
+        let mut silent = open(site.address).await;
+        let head = "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n";
+        let begun = format!("{head}Connection: {connection}\r\n\r\n37\r\n{{\"type\":");
+        silent.write_all(begun.as_bytes()).await.expect("it is sent");
+        let mut said = String::new();
+        // An end in the middle of what a client says may be a broken one.
+        drop(timeout(DEADLINE, silent.read_to_string(&mut said)).await.expect("an end in time"));
+        assert!(said.starts_with("HTTP/1.1 408"), "{connection}: {said}");
+    }
     assert_eq!(ann.command(json!({"type": "ping"})).await[0]["type"], "pong");
 }
 

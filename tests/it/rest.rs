@@ -280,6 +280,9 @@ async fn pages_of_foreign_origins_are_refused_and_named_ones_are_answered(stage:
     }
     assert!(answer.header("access-control-allow-methods").is_some_and(|methods| methods.contains("POST")));
     refused(&preflight("https://evil.example").await, 403, "forbidden");
+    // A browser asks for no such thing, and is refused like anyone else.
+    let odd = Request::of("OPTIONS", "/v1/channels").with("Origin", "https://chat.example");
+    refused(&ask(site.address, odd.with("Access-Control-Request-Method", "TRACE")).await, 400, "bad_frame");
 }
 
 async fn an_address_with_all_its_connections_is_told_when_to_come_back(stage: Stage) {
