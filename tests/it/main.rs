@@ -79,7 +79,6 @@ macro_rules! scenarios {
     };
 }
 
-mod access;
 mod accounts;
 mod address;
 mod contacts;
@@ -89,11 +88,13 @@ mod ending;
 mod expiry;
 mod faults;
 mod frames;
+mod garbage;
 mod hello;
 mod hostile;
 mod joining;
 mod leaving;
 mod longpoll;
+mod matrix;
 mod once;
 mod parked;
 mod places;

@@ -199,7 +199,7 @@ pub async fn get_with(to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> R
 }
 
 /// Reads an answer's head; none if it has not come whole. Says how many bytes it takes.
-pub(super) fn head(bytes: &[u8]) -> Option<(Answer, usize)> {
+pub fn head(bytes: &[u8]) -> Option<(Answer, usize)> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut answer = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(length)) = answer.parse(bytes) else { return None };

@@ -21,7 +21,7 @@ mod words;
 pub use accounts::password;
 pub use client::{Client, DEADLINE};
 pub use end::End;
-pub use http::{Answer, Http, Request, ask, get, get_with};
+pub use http::{Answer, Http, Request, ask, get, get_with, head};
 pub use link::{Dial, Transport};
 pub use polls::{Polls, page, replies};
 pub use process::Process;
