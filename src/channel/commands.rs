@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::decision::denied;
 use super::lanes::Gait;
 use super::making::no_guests;
 use super::messages::{Action, Answer, Aside, Closed, Item, Joined, Origin};
@@ -11,7 +12,6 @@ use super::resume::Replay;
 use super::rights::{Deed, No};
 use super::state::{Phase, State};
 use super::step::{Effect, Job};
-use super::tending::denied;
 use crate::model::{ChannelName, Conn, Role, Seq, Standing, UserName};
 use crate::protocol::{ErrorCode, Problem, Start, Tending, event};
 use crate::store::{Membership, WriteError};

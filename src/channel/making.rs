@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::decision::denied;
 use super::messages::{Action, Answer, Aside, Closed, Item, Origin};
 use super::rights::{Deed, No};
 use super::state::{Phase, State};
 use super::step::{Effect, Job, Loaded, Making, NotMade};
-use super::tending::denied;
 use crate::model::{Role, Standing, UserName};
 use crate::protocol::{ErrorCode, Problem, Tending};
 use crate::store::{Head, Mark, Membership, Place, WriteError};

@@ -9,6 +9,7 @@ mod actor;
 #[cfg(feature = "testing")]
 pub mod bench;
 mod commands;
+mod decision;
 mod dedup;
 mod directory;
 mod disk;

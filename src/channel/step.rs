@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::decision::Edit;
 use super::dedup::Keys;
 use super::messages::{Aside, Batch, Draft, Origin};
-use super::tending::Edit;
 use super::window::Window;
 use crate::config::Config;
 use crate::model::{HubId, Key, Message, Moment, Seq, UserName, Wall};

@@ -6,9 +6,9 @@ use super::super::messages::{Action, Draft};
 use super::super::state::tests::{SETTINGS, TIME};
 use super::super::step::{Found, Input, Loaded};
 use super::*;
-use crate::model::{HubId, Key, Wall};
+use crate::model::{HubId, Key, Standing, Wall};
 use crate::protocol::{Publish, Start};
-use crate::store::{AppendError, Head, MetaOp, Place, WriteError};
+use crate::store::{AppendError, Head, Mark, MetaOp, Place, WriteError};
 
 #[path = "ending_tests.rs"]
 mod ending;
