@@ -9,7 +9,7 @@ use super::operator;
 use crate::http::asker::{ANSWER_WITHIN, Answer, page, respond, written};
 use crate::http::body::Query;
 use crate::model::Sid;
-use crate::protocol::Problem;
+use crate::protocol::{ErrorCode, Problem};
 use crate::session::{App, Row};
 
 /// `GET /v1/admin/sessions?user=&address=&transport=&after=&limit=`
@@ -48,7 +48,7 @@ async fn kicked(request: &HttpRequest, app: &Arc<App>) -> Result<(), Problem> {
         log::info!("session {sid} is ended by {}", by.user);
         return Ok(());
     }
-    Err(Problem::not_found())
+    Err(Problem::new(ErrorCode::NotFound, "no such session"))
 }
 
 async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
