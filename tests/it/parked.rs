@@ -38,7 +38,7 @@ async fn a_parked_poll_is_answered_when_its_session_says_goodbye(stage: Stage) {
 }
 
 async fn a_parked_poll_hears_of_a_drain_and_then_of_its_end(stage: Stage) {
-    let mut site = stage.site_with(|config| config.server.drain_notice = Duration::from_secs(3)).await;
+    let mut site = stage.site_with(|config| config.server.drain_notice = Duration::from_secs(2)).await;
     let (mut ann, next) = hearer(&site).await;
     let mut parked = ann.parked(next, "20").await;
     eventually("a poll is parked", async || is_parked(&site, 1).await).await;

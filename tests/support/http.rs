@@ -94,13 +94,15 @@ pub struct Http {
     stream: TcpStream,
     buffer: Vec<u8>,
     used: Instant,
+    /// The server said that it takes no more requests.
+    over: bool,
 }
 
 impl Http {
     /// Connects. With `narrow` the receive buffer is as small as the system lets it be.
     pub async fn open(to: SocketAddr, narrow: bool) -> Result<Self, String> {
         let stream = tcp(to, narrow).await?;
-        Ok(Self { to, stream, buffer: Vec::new(), used: Instant::now() })
+        Ok(Self { to, stream, buffer: Vec::new(), used: Instant::now(), over: false })
     }
 
     /// Connects, which has to work.
@@ -113,8 +115,11 @@ impl Http {
         self.used.elapsed() < FRESH
     }
 
-    /// Sends a request.
+    /// Sends a request, over a new connection if the last answer was the last of the one before.
     pub async fn send(&mut self, request: &Request) -> Result<(), String> {
+        if self.over {
+            *self = Self::open(self.to, false).await?;
+        }
         self.stream.write_all(request.text(self.to).as_bytes()).await.map_err(|why| format!("not sent: {why}"))
     }
 
@@ -128,6 +133,7 @@ impl Http {
                     answer.body = String::from_utf8_lossy(&self.buffer[start..end]).into_owned();
                     self.buffer.drain(..end);
                     self.used = Instant::now();
+                    self.over = answer.header("connection") == Some("close");
                     return Ok(answer);
                 }
             }
@@ -143,16 +149,11 @@ impl Http {
         self.receive().await
     }
 
-    /// Asks what has to be answered in time. If the answer says that it is the last one, the next request goes over a
-    /// new connection.
+    /// Asks what has to be answered in time.
     pub async fn ask(&mut self, request: Request) -> Answer {
         let answer = timeout(DEADLINE, self.exchange(&request)).await;
         let answer = answer.unwrap_or_else(|_| panic!("{request:?}: no answer within {DEADLINE:?}"));
-        let answer = answer.unwrap_or_else(|why| panic!("{request:?}: {why}"));
-        if answer.header("connection") == Some("close") {
-            *self = Self::connect(self.to).await;
-        }
-        answer
+        answer.unwrap_or_else(|why| panic!("{request:?}: {why}"))
     }
 
     /// Reads the answer to a request that was sent, which has to come in time.
