@@ -6,15 +6,14 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::directory::Context;
-use super::rights::Bearing;
 use super::step::{Found, Loaded, Making, NotMade, Settings};
 use crate::auth::is_known;
-use crate::model::{Caller, ChannelName, Key, Seq, Standing, UserName, Wall};
+use crate::model::{ChannelName, Key, Seq, UserName, Wall};
 use crate::planted::{Bug, planted};
 use crate::protocol::Posted;
 use crate::store::{
-    AppendError, ChannelLog, Head, Mark, Membership, Meta, MetaOp, Place, ReadError, WriteError, mark_key,
-    marks_prefix, member_key, members_prefix, place_key,
+    AppendError, ChannelLog, Head, Mark, Membership, Meta, MetaOp, Place, ReadError, WriteError, marks_prefix,
+    members_prefix, place_key,
 };
 
 /// How many of the newest messages are read at once.
@@ -145,8 +144,9 @@ pub(super) async fn clear(name: &ChannelName, context: &Context) -> Result<(), R
             for (key, _) in meta.list(&members, None, BITE)? {
                 ops.extend(Membership::end(channel.as_str(), &key[members.len()..]));
             }
-            let marks = meta.list(&marks, None, BITE)?;
-            ops.extend(marks.into_iter().map(|(key, _)| MetaOp::Remove(key)));
+            for (key, _) in meta.list(&marks, None, BITE)? {
+                ops.extend(Mark::end(channel.as_str(), &key[marks.len()..]));
+            }
             Ok(ops)
         });
         let mut ops = page.await?;
@@ -173,37 +173,4 @@ pub(super) fn find(
     let Some(seq) = log.find(name, user, key, from, to)? else { return Ok(None) };
     let found = log.range(name, seq, seq, 1, usize::MAX)?;
     Ok(found.first().map(|message| (message.seq, message.at)))
-}
-
-/// A channel as someone sees it who is not in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// What is said of it.
-    pub place: Place,
-    /// Whether they are shut out.
-    pub banned: bool,
-}
-
-/// What someone sees of a channel that has a log; `None` if it is not there, as far as they are concerned. Blocks on the
-/// disk.
-pub fn seen(meta: &dyn Meta, channel: &ChannelName, caller: &Caller) -> Result<Option<Seen>, ReadError> {
-    let (user, standing) = (&caller.user, caller.grants.in_channel(channel, caller.standing));
-    if standing == Standing::Barred {
-        return Ok(None);
-    }
-    if let Some((one, other)) = channel.parties() {
-        let theirs = standing != Standing::Guest && (*user == one || *user == other);
-        return Ok(theirs.then(|| Seen { place: Place::default(), banned: false }));
-    }
-    let place = meta.get(&place_key(channel.as_str()))?;
-    let place = place.map(|record| Place::read(&record.value)).unwrap_or_default();
-    if place.ending {
-        return Ok(None);
-    }
-    let mark = meta.get(&mark_key(channel.as_str(), user.as_str()))?;
-    let mark = mark.map(|record| Mark::read(&record.value)).unwrap_or_default();
-    let member = place.private && meta.get(&member_key(channel.as_str(), user.as_str()))?.is_some();
-    let bearing = Bearing { mark, member, standing };
-    let banned = mark.banned && standing != Standing::Operator;
-    Ok(bearing.sees(place.private).then_some(Seen { place, banned }))
 }

@@ -52,7 +52,7 @@ impl State {
         } else if let Action::Tend(Tending::Create { private, title }) = &action {
             let place = Place { private: *private, title: title.clone(), ending: false };
             making.ops.push(place.write(&self.name));
-            making.ops.push(OWNER.write(&self.name, origin.user.as_str()));
+            making.ops.extend(OWNER.write(&self.name, origin.user.as_str()));
             making.ops.extend(begin(&origin.user));
         }
         self.making = Some((origin, action));

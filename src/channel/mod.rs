@@ -15,6 +15,7 @@ mod directory;
 mod disk;
 mod lanes;
 mod links;
+mod listing;
 mod loading;
 mod making;
 mod messages;
@@ -30,7 +31,7 @@ mod window;
 
 pub use ack::Ack;
 pub use directory::{Context, Directory, Hubs};
-pub use disk::{Seen, seen};
+pub use listing::{Seen, list, seen};
 pub use messages::{
     Action, Answer, Aside, Batch, ChannelIn, Closed, Draft, Hears, Item, Joined, Origin, Permit, Subscriber, ToHub,
     Volume,

@@ -109,7 +109,7 @@ impl State {
     /// with the rest.
     fn change(&mut self, origin: Origin, mut edit: Edit) {
         self.edits.busy = true;
-        let mut ops = vec![edit.mark.write(&self.name, edit.user.as_str())];
+        let mut ops = edit.mark.write(&self.name, edit.user.as_str()).to_vec();
         let out = matches!(edit.change, Change::Out(..));
         if out {
             // At once, and written in any case: one of the user's joins may be under way.

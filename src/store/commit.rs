@@ -11,12 +11,13 @@ use bytes::{BufMut, Bytes};
 
 use super::entry::{self, Cache, Entry, Known, Mark, Missing};
 use super::keys::{self, ChannelId};
+use super::places::place_key;
 use super::queue::{Op, Waiting};
 use super::reply::Answer;
 use super::rows::{Batch, EngineError, MAX_VALUE};
 use super::seal;
 use super::view::View;
-use super::{AppendError, Head, MetaOp, Versioned, WriteError, block, life};
+use super::{AppendError, Head, MetaOp, Versioned, WriteError, block, index, life};
 use crate::clock;
 use crate::model::{ChannelName, MAX_SEQ, Message, Wall};
 
@@ -169,6 +170,12 @@ impl<'a> Commit<'a> {
         let (key, value) = life::next_channel_row(id + 1);
         self.put(key, Some(value), None);
         let entry = Entry::new(id, life::short_random(), clock::wall());
+        let place = self.record(&place_key(name.as_str()));
+        let place = place.map_err(|error| AppendError::Unavailable(error.to_string()))?;
+        if let Some(key) = index::key(name.as_str(), place.as_ref()) {
+            let value = seal::number(&key, id);
+            self.put(key, Some(value), None);
+        }
         self.put_entry(name, entry)?;
         Ok(entry.show(self.generation))
     }
@@ -213,6 +220,12 @@ impl<'a> Commit<'a> {
         let key = keys::channel(name.as_str());
         let before = self.get(&key).map_err(engine)?;
         self.put(key, None, before);
+        for private in [false, true] {
+            let key = keys::listed(private, name.as_str());
+            if let Some(before) = self.get(&key).map_err(engine)? {
+                self.put(key, None, Some(before));
+            }
+        }
         let mark = keys::gone(entry.id);
         let value = seal::number(&mark, entry.id);
         self.put(mark, Some(value), None);
@@ -276,7 +289,7 @@ impl<'a> Commit<'a> {
 /// The largest small record, its name counted too, in bytes.
 pub(super) const MAX_META: usize = MAX_VALUE - 16;
 
-fn seal_meta(key: &[u8], record: &Versioned) -> Bytes {
+pub(super) fn seal_meta(key: &[u8], record: &Versioned) -> Bytes {
     seal::seal(key, |out| {
         out.put_u64(record.version);
         out.put_slice(&record.value);

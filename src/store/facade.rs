@@ -17,7 +17,7 @@ use super::rows::{EngineError, Rows};
 use super::sled::SledRows;
 use super::view::View;
 use super::writer::{Core, Writer};
-use super::{ChannelLog, Head, Meta, OpenError, ReadError, Reads};
+use super::{ChannelLog, Head, Meta, OpenError, ReadError, Reads, index};
 use crate::config;
 use crate::model::ChannelName;
 use crate::supervise::Probes;
@@ -79,6 +79,7 @@ impl Store {
             settled => settled,
         }
         .map_err(refused)?;
+        index::complete(&*rows).map_err(refused)?;
         let core = Arc::new(Core {
             view: View::new(rows),
             queue: Queue::default(),

@@ -13,6 +13,7 @@ const CHANNEL: u8 = 3;
 const META: u8 = 4;
 const STORE: u8 = 5;
 const GONE: u8 = 6;
+const LISTED: u8 = 7;
 
 /// A channel's number within the store; never given twice.
 pub(super) type ChannelId = u64;
@@ -66,6 +67,26 @@ pub(super) fn channel(name: &str) -> Vec<u8> {
 /// The channels whose names follow `after`.
 pub(super) fn channels(after: Option<&str>) -> Range<Vec<u8>> {
     following(CHANNEL, "", after)
+}
+
+/// Where the name of a channel is listed that is private, or is not.
+pub(super) fn listed(private: bool, name: &str) -> Vec<u8> {
+    named(LISTED, &format!("{}{name}", shelf(private)))
+}
+
+/// The names that are listed there, begin with `prefix` and follow `after`.
+pub(super) fn all_listed(private: bool, prefix: &str, after: Option<&str>) -> Range<Vec<u8>> {
+    let shelf = shelf(private);
+    following(LISTED, &format!("{shelf}{prefix}"), after.map(|after| format!("{shelf}{after}")).as_deref())
+}
+
+/// The name in a key of [`listed`].
+pub(super) fn listed_name(key: &[u8]) -> Option<&str> {
+    name(key)?.get(1..)
+}
+
+fn shelf(private: bool) -> char {
+    if private { 'p' } else { 'o' }
 }
 
 /// The small record of this name.
@@ -155,6 +176,16 @@ mod tests {
         assert!(!within.contains(&meta("read/ann")) && !within.contains(&meta("read0")));
         assert!(metas("b", Some("a")).contains(&meta("b")));
         assert!(metas("", None).contains(&meta("\u{10ffff}")) && !metas("", None).contains(&store("")));
+    }
+
+    #[test]
+    fn listed_names_are_found_by_how_they_begin_and_on_their_own_shelf() {
+        let within = all_listed(false, "team-", Some("team-a"));
+        assert!(within.contains(&listed(false, "team-b")) && !within.contains(&listed(false, "team-a")));
+        assert!(!within.contains(&listed(true, "team-b")) && !within.contains(&listed(false, "x")));
+        assert!(all_listed(false, "b", Some("a")).contains(&listed(false, "b")));
+        assert!(all_listed(true, "", None).contains(&listed(true, "0")));
+        assert_eq!(listed_name(&listed(true, "lobby")), Some("lobby"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The store's own rows: its generation, its mark of unsynced writes, its boots, its next channel number.
+//! The store's own rows: its generation, its mark of unsynced writes, its boots, its next channel
+//! number, whether its channels are in the index.
 //!
 //! Every channel's epoch contains the generation. With `interval`, told writes may be lost in a crash: the mark is
 //! durable before the first of them, and whoever finds it at opening makes a new generation.
@@ -14,6 +15,7 @@ const GENERATION: &str = "generation";
 const UNSYNCED: &str = "unsynced";
 const BOOT: &str = "boot";
 const NEXT_CHANNEL: &str = "next_channel";
+const INDEXED: &str = "indexed";
 
 /// What opening found and wrote.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,19 @@ pub(super) fn next_channel_row(next: ChannelId) -> (Vec<u8>, bytes::Bytes) {
     let key = keys::store(NEXT_CHANNEL);
     let value = seal::number(&key, next);
     (key, value)
+}
+
+/// Whether all channels are in the index.
+pub(super) fn is_indexed(rows: &dyn Rows) -> Result<bool, EngineError> {
+    Ok(read(rows, INDEXED)? == Some(1))
+}
+
+/// They are from now on.
+pub(super) fn indexed(rows: &dyn Rows) -> Result<(), EngineError> {
+    let mut batch = Batch::default();
+    put(&mut batch, INDEXED, 1);
+    rows.apply(&batch)?;
+    rows.sync()
 }
 
 /// 48 random bits: 10 characters at most in an epoch.

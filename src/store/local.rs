@@ -281,6 +281,26 @@ impl ChannelLog for Local {
         })
     }
 
+    fn names(
+        &self,
+        private: bool,
+        prefix: &str,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<ChannelName>, ReadError> {
+        self.0.view.stable(|| {
+            let mut names = Vec::new();
+            if max > 0 {
+                let range = keys::all_listed(private, prefix, after);
+                self.0.view.scan(&range.start..&range.end, false, &mut |key, _| {
+                    names.extend(keys::listed_name(key).and_then(|name| ChannelName::stored(name).ok()));
+                    if names.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })?;
+            }
+            Ok(names)
+        })
+    }
+
     fn generation(&self) -> u64 {
         self.0.generation.load(SeqCst)
     }

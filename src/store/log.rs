@@ -69,6 +69,16 @@ pub trait ChannelLog: Send + Sync + 'static {
     /// Channels whose names follow `after`, ascending, at most `max`.
     fn channels(&self, after: Option<&ChannelName>, max: usize) -> Result<Vec<(ChannelName, Head)>, ReadError>;
 
+    /// Names of channels that begin with `prefix` and follow `after`, ascending, at most `max`; of those that are `private`,
+    /// or of those that are not. A direct channel is neither.
+    fn names(
+        &self,
+        private: bool,
+        prefix: &str,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<ChannelName>, ReadError>;
+
     /// Changes when messages may have been lost that someone was told of: every channel has another epoch then. Blocks on
     /// nothing.
     fn generation(&self) -> u64;

@@ -17,6 +17,7 @@ mod facade;
 mod failing;
 mod figures;
 mod health;
+mod index;
 mod keys;
 mod life;
 mod local;
@@ -46,7 +47,7 @@ pub use log::{ChannelLog, Done, Hash, Head};
 pub use memory::MemoryRows;
 pub use meta::{Meta, MetaOp, Tell, Versioned, WriteError};
 pub use places::{
-    Mark, Membership, Place, mark_key, marks_prefix, member_key, members_prefix, place_key, places_prefix,
+    Mark, Membership, Place, asked_prefix, mark_key, marks_prefix, member_key, members_prefix, place_key, places_prefix,
 };
 pub use reads::Reads;
 pub use rows::{Batch, EngineError, MAX_VALUE, Rows, Visit};

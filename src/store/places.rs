@@ -3,8 +3,9 @@
 //!
 //! A membership stands at `c/<channel>/<user>`, so that a channel finds its members; `m/<user>/<channel>` is empty and
 //! says that it is there, so that a user's channels are found. Both are written and removed together. What outlasts a
-//! membership (a role, a ban, an invitation) stands at `p/<channel>/<user>`, and what is said of the channel itself at
-//! `place/<channel>`; a channel of which nothing special is said has neither.
+//! membership (a role, a ban, an invitation) stands at `p/<channel>/<user>`, and `a/<user>/<channel>` is there, empty, if a
+//! private channel is there for the user by that. What is said of the channel itself stands at `place/<channel>`; a
+//! channel of which nothing special is said has neither.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -65,10 +66,23 @@ impl Mark {
         self == Self::default()
     }
 
+    /// Whether a private channel is there for its user by this alone.
+    pub fn asks(self) -> bool {
+        !self.banned && (self.invited || matches!(self.role, Role::Owner | Role::Moderator))
+    }
+
     /// Writes down what a channel makes of a user.
-    pub fn write(self, channel: &ChannelName, user: &str) -> MetaOp {
-        let key = mark_key(channel.as_str(), user);
-        if self.is_plain() { MetaOp::Remove(key) } else { MetaOp::Put(key, bytes(&self)) }
+    pub fn write(self, channel: &ChannelName, user: &str) -> [MetaOp; 2] {
+        let (key, asked) = (mark_key(channel.as_str(), user), asked_key(channel.as_str(), user));
+        [
+            if self.is_plain() { MetaOp::Remove(key) } else { MetaOp::Put(key, bytes(&self)) },
+            if self.asks() { MetaOp::Put(asked, Bytes::new()) } else { MetaOp::Remove(asked) },
+        ]
+    }
+
+    /// Has a channel make nothing of a user.
+    pub fn end(channel: &str, user: &str) -> [MetaOp; 2] {
+        [MetaOp::Remove(mark_key(channel, user)), MetaOp::Remove(asked_key(channel, user))]
     }
 }
 
@@ -133,6 +147,16 @@ pub fn mark_key(channel: &str, user: &str) -> String {
     format!("{}{user}", marks_prefix(channel))
 }
 
+/// What the keys begin with of a user's channels that are there for the user though not a member; the channel follows.
+pub fn asked_prefix(user: &str) -> String {
+    format!("a/{user}/")
+}
+
+/// The key of one of those.
+pub(super) fn asked_key(channel: &str, user: &str) -> String {
+    format!("{}{channel}", asked_prefix(user))
+}
+
 /// The key of what is said of a channel.
 pub fn place_key(channel: &str) -> String {
     format!("place/{channel}")
@@ -163,10 +187,15 @@ mod tests {
     #[test]
     fn a_mark_that_says_nothing_is_not_kept() {
         let channel = ChannelName::stored("a").unwrap();
-        assert_eq!(Mark::default().write(&channel, "ann"), MetaOp::Remove("p/a/ann".into()));
+        let ends = ["p/a/ann", "a/ann/a"].map(|key| MetaOp::Remove(key.into()));
+        assert_eq!((Mark::default().write(&channel, "ann"), Mark::end("a", "ann")), (ends.clone(), ends.clone()));
         let mark = Mark { role: Role::Muted, banned: true, invited: false };
-        let MetaOp::Put(key, value) = mark.write(&channel, "ann") else { panic!("a put") };
-        assert_eq!((key.as_str(), Mark::read(&value)), ("p/a/ann", mark));
+        let [MetaOp::Put(key, value), ended] = mark.write(&channel, "ann") else { panic!("a put") };
+        assert_eq!((key.as_str(), Mark::read(&value), &ended), ("p/a/ann", mark, &ends[1]));
+        let asked = |mark: Mark| mark.write(&channel, "ann")[1] == MetaOp::Put("a/ann/a".into(), Bytes::new());
+        let owner = Mark { role: Role::Owner, ..Mark::default() };
+        assert!(asked(owner) && asked(Mark { invited: true, ..Mark::default() }));
+        assert!(!asked(Mark { banned: true, ..owner }));
         let place = Place { private: true, title: Some("A".into()), ending: false };
         let MetaOp::Put(key, value) = place.write(&channel) else { panic!("a put") };
         assert_eq!((key.as_str(), Place::read(&value)), ("place/a", place));

@@ -173,6 +173,14 @@ fn listing(rig: &Rig) -> Outcome {
         found.extend(page.into_iter().map(|(name, _)| name));
     }
     same!(found, names, "all of them");
+    same!(log.names(true, "", None, 99)?, Vec::new(), "none is private");
+    let all = log.names(false, "", None, 99)?;
+    same!(all, names.iter().filter(|name| name.parties().is_none()).cloned().collect::<Vec<_>>(), "all but one");
+    let some = |names: &[&str]| names.iter().map(|text| name(text)).collect::<Result<Vec<_>, _>>();
+    same!(log.names(false, "c1", Some("c10"), 2)?, some(&["c11", "c12"])?, "a page of those that begin so");
+    let deleted = name("c11")?;
+    wait(|done| log.delete(&deleted, done))?;
+    same!(log.names(false, "c1", Some("c10"), 1)?, some(&["c12"])?, "a deleted one is not named");
     Ok(store.close()?)
 }
 

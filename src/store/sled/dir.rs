@@ -12,11 +12,13 @@ use super::super::OpenError;
 use super::journal::Journal;
 
 /// The format that this build writes, and the newest that it reads.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// An earlier one, without a journal.
 const NO_JOURNAL: u32 = 1;
-/// The one before, with one file of it.
+/// Another, with one file of it.
 const ONE_JOURNAL: u32 = 2;
+/// The one before, whose channels are in no index.
+const NO_INDEX: u32 = 3;
 
 /// What is in a data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +121,9 @@ impl Dir {
             Ok(NO_JOURNAL..=FORMAT) if !self.data().exists() => Err(damaged("sled/db is missing".into())),
             Ok(NO_JOURNAL) => Ok(Found::Older(0)),
             Ok(ONE_JOURNAL) if even.exists() => Ok(Found::Older(1)),
+            Ok(NO_INDEX) if even.exists() && odd.exists() => Ok(Found::Older(2)),
             Ok(FORMAT) if even.exists() && odd.exists() => Ok(Found::Store),
-            Ok(ONE_JOURNAL | FORMAT) => Err(damaged("its journal is missing".into())),
+            Ok(ONE_JOURNAL | NO_INDEX | FORMAT) => Err(damaged("its journal is missing".into())),
             _ => Err(damaged(format!("expected a number in its file \"format\", found {text:?}"))),
         }
     }

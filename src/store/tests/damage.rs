@@ -39,7 +39,7 @@ fn a_later_format_is_refused_before_anything_is_touched() {
     fs::write(home.path().join("format"), "7\n").unwrap();
     let before = fs::metadata(home.path().join("sled/db")).unwrap().modified().unwrap();
     let error = on_disk(home.path()).err().unwrap();
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 3, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 4, .. }), "{error}");
     assert_eq!(fs::metadata(home.path().join("sled/db")).unwrap().modified().unwrap(), before);
     for nonsense in ["", "one", "0", "-1"] {
         fs::write(home.path().join("format"), nonsense).unwrap();
@@ -50,7 +50,7 @@ fn a_later_format_is_refused_before_anything_is_touched() {
 
 #[test]
 fn a_store_of_an_earlier_format_is_taken_as_it_is() {
-    for (format, files) in [(1, 0), (2, 1)] {
+    for (format, files) in [(1, 0), (2, 1), (3, 2)] {
         let home = tempfile::tempdir().unwrap();
         filled(home.path());
         // Opening empties the journal.
@@ -65,7 +65,7 @@ fn a_store_of_an_earlier_format_is_taken_as_it_is() {
             let store = on_disk(home.path()).unwrap();
             (0..20).for_each(|n| assert_eq!(store.verify(&channel(&format!("c{n}"))).unwrap().seq, 30));
             store.close().unwrap();
-            assert_eq!(fs::read(home.path().join("format")).unwrap(), b"3\n");
+            assert_eq!(fs::read(home.path().join("format")).unwrap(), b"4\n");
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{channel_of, errand};
-use crate::channel::seen;
+use crate::channel::{self, seen};
 use crate::http::answer::only;
 use crate::http::asker::{ANSWER_WITHIN, Answer, lister, page, reader, respond, user, written};
 use crate::http::body::{self, Query};
@@ -75,23 +75,8 @@ async fn list(request: &HttpRequest, app: &Arc<App>) -> Answer {
     let after = after.map(|name| ChannelName::stored(&name)).transpose();
     let after = after.map_err(|error| Problem::bad_frame(format!("after: {error}")))?;
     let (log, meta) = (Arc::clone(&app.context.log), Arc::clone(&app.context.meta));
-    let found = read(app, move || {
-        let (mut rows, mut after, mut more) = (Vec::new(), after, true);
-        while more && rows.len() <= limit {
-            let part = log.channels(after.as_ref(), limit + 1)?;
-            more = part.len() > limit;
-            after = part.last().map(|(name, _)| name.clone());
-            for (name, head) in part {
-                if let Some(seen) = seen(&*meta, &name, &caller)? {
-                    rows.push((name, head, seen.place));
-                }
-            }
-        }
-        Ok(rows)
-    });
-    let mut rows = found.await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
+    let found = read(app, move || channel::list(&*log, &*meta, &caller, after.as_ref(), limit));
+    let (rows, more) = found.await?;
     let rows: Vec<Row> = rows.into_iter().map(|(name, head, place)| row(app, name, head, place)).collect();
     written(&json!({ "channels": rows, "more": more }))
 }
