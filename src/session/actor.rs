@@ -16,7 +16,7 @@ use super::pending::{ANSWER_WITHIN, To};
 use super::rates::Pace;
 use super::worker::{Purpose, Worker};
 use super::{HubIn, SessionIn};
-use super::{contacts, queries};
+use super::{contacts, memberships, queries};
 use crate::channel::{Action, ChannelIn, Origin};
 use crate::clock;
 use crate::model::{ChannelName, Moment, Secret, Standing, UserName};
@@ -150,7 +150,7 @@ impl Session {
                 let conn = self.cell.borrow().conn;
                 self.worker.hub.send(HubIn::Unwatch(conn, users, channel));
             }
-            Effect::Channels { ticket, after, limit } => queries::channels(self, ticket, after, limit),
+            Effect::Channels { ticket, after, limit } => memberships::channels(self, ticket, after, limit),
             Effect::Contacts { ticket, add, remove } => {
                 if self.standing == Standing::Guest {
                     self.refuse(ticket, &Problem::new(ErrorCode::Forbidden, "only an account has contacts"), now);

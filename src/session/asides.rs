@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::hub::State;
 use super::machine::WATCHED_MAX;
+use super::memberships::UNREAD_MAX;
 use super::pending::What;
-use super::queries::{self, UNREAD_MAX};
+use super::queries;
 use super::watches::Source;
 use super::{HubIn, SessionIn};
 use crate::channel::{Action, Answer, Aside, ChannelIn, Closed, Item, Joined, Origin};
@@ -243,7 +244,7 @@ fn count_unread(
     };
     actix::spawn(async move {
         let frame = counted.await.ok().map(|unread| {
-            base["unread"] = unread.into();
+            base["unread"] = unread.count.into();
             event("activity", base)
         });
         hub.send(HubIn::Activity { channel, read: number, frame });

@@ -19,6 +19,7 @@ mod hello;
 mod hub;
 mod lists;
 mod machine;
+mod memberships;
 mod messages;
 mod outbox;
 mod pass;

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::cell::Shared;
 use super::pending::{Waiting, Watching, What};
@@ -17,12 +17,8 @@ use crate::clock;
 use crate::model::{ChannelName, Epoch, Hour, Message, Seq, UserName};
 use crate::presence::{Asked, last_seen_key, parse_last_seen};
 use crate::protocol::{Frame, History, Posted, Problem, reply};
-use crate::store::{
-    ChannelLog, Mark, Membership, Meta, Place, ReadError, mark_key, member_key, place_key, places_prefix,
-};
+use crate::store::{ChannelLog, Meta, ReadError};
 
-/// How many unread messages are counted at most (protocol, section 2).
-pub(super) const UNREAD_MAX: u64 = 1000;
 /// How many messages are read at once on the way back from the newest.
 const STRIDE: u64 = 32;
 /// How many bytes of bodies one page of history carries, beyond its first message.
@@ -247,57 +243,4 @@ fn end_of_hour(
         }
     }
     Ok(low)
-}
-
-/// The user's channels with what is unread there.
-pub(super) fn channels(session: &Session, ticket: u64, after: Option<ChannelName>, limit: usize) {
-    let context = &session.worker.app.context;
-    let Some(user) = session.user().cloned() else { return };
-    let (log, meta) = (Arc::clone(&context.log), Arc::clone(&context.meta));
-    let grants = session.cell.borrow().grants.clone();
-    let read = context.reads.run(move || {
-        let prefix = places_prefix(user.as_str());
-        let after = after.map(|name| format!("{prefix}{name}"));
-        let (mut rows, mut after, mut more) = (Vec::new(), after, true);
-        while more && rows.len() <= limit {
-            let page = meta.list(&prefix, after.as_deref(), limit.saturating_add(1))?;
-            more = page.len() > limit;
-            after = page.last().map(|(key, _)| key.clone());
-            for channel in page.iter().map(|(key, _)| &key[prefix.len()..]).filter(|channel| grants.hold(channel)) {
-                rows.extend(membership(&*log, &*meta, &user, channel)?);
-            }
-        }
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        written(&json!({ "channels": rows, "more": more }))
-    });
-    settle_later(&session.cell, ticket, "channels", async move { read.await.map_err(unread_now) });
-}
-
-/// One of the user's channels; `None` if it is no more.
-fn membership(
-    log: &dyn ChannelLog,
-    meta: &dyn Meta,
-    user: &UserName,
-    channel: &str,
-) -> Result<Option<Value>, ReadError> {
-    let Ok(channel) = ChannelName::stored(channel) else { return Ok(None) };
-    let Some(head) = log.head(&channel)? else { return Ok(None) };
-    let record = meta.get(&member_key(channel.as_str(), user.as_str()))?;
-    let Some(Membership { read }) = record.and_then(|record| Membership::parse(&record.value)) else { return Ok(None) };
-    let place = meta.get(&place_key(channel.as_str()))?.map(|record| Place::read(&record.value));
-    let place = place.unwrap_or_default();
-    if place.ending {
-        return Ok(None);
-    }
-    let mark = meta.get(&mark_key(channel.as_str(), user.as_str()))?;
-    let mark = mark.map(|record| Mark::read(&record.value)).unwrap_or_default();
-    let unread = log.unread(&channel, user, read, UNREAD_MAX)?;
-    let mut row = json!({
-        "channel": channel, "epoch": head.epoch, "head": head.seq, "read": read, "unread": unread, "role": mark.role,
-    });
-    if let Some(title) = place.title {
-        row["title"] = title.into();
-    }
-    Ok(Some(row))
 }

@@ -13,7 +13,8 @@ use super::rows::EngineError;
 use super::seal::{self, Bad};
 use super::writer::Core;
 use super::{
-    AppendError, ChannelLog, Done, Head, Meta, MetaOp, ReadError, Tell, Versioned, WriteError, block, keys, record,
+    AppendError, ChannelLog, Done, Head, Meta, MetaOp, ReadError, Tell, Unread, Versioned, WriteError, block, keys,
+    record,
 };
 use crate::model::{ChannelName, Hour, Key, Message, Seq, UserName};
 
@@ -241,21 +242,22 @@ impl ChannelLog for Local {
         })
     }
 
-    fn unread(&self, channel: &ChannelName, user: &UserName, above: Seq, cap: u64) -> Result<u64, ReadError> {
+    fn unread(&self, channel: &ChannelName, user: &UserName, above: Seq, cap: u64) -> Result<Unread, ReadError> {
         self.0.view.stable(|| {
-            let mut count = 0;
+            let mut unread = Unread::default();
             self.walk(channel, above.saturating_add(1), &mut |record| {
                 let Some(record) = record else {
-                    count = 0;
+                    unread.count = 0;
                     return Ok(ControlFlow::Continue(()));
                 };
-                if count >= cap || record.seq > above.saturating_add(cap.saturating_mul(UNREAD_WALK)) {
+                if unread.count >= cap || record.seq > above.saturating_add(cap.saturating_mul(UNREAD_WALK)) {
                     return Ok(ControlFlow::Break(()));
                 }
-                count += u64::from(record.kind.is_none() && record.from != user.as_str());
+                unread.looked_at += 1;
+                unread.count += u64::from(record.kind.is_none() && record.from != user.as_str());
                 Ok(ControlFlow::Continue(()))
             })?;
-            Ok(count)
+            Ok(unread)
         })
     }
 

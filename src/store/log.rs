@@ -23,6 +23,15 @@ pub struct Head {
     pub token: u64,
 }
 
+/// What was counted of messages that someone has not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// How many there are.
+    pub count: u64,
+    /// How many messages were looked at to find out.
+    pub looked_at: u64,
+}
+
 /// Called once with the outcome, from the writer's thread, or from the caller's own if the write is refused before it
 /// is queued. It must not block.
 pub type Done<T, E> = Box<dyn FnOnce(Result<T, E>) + Send>;
@@ -64,7 +73,7 @@ pub trait ChannelLog: Send + Sync + 'static {
 
     /// How many messages without a kind above `above` are not by `user`; counts no further than `cap`,
     /// and looks at no more than twenty times as many messages.
-    fn unread(&self, channel: &ChannelName, user: &UserName, above: Seq, cap: u64) -> Result<u64, ReadError>;
+    fn unread(&self, channel: &ChannelName, user: &UserName, above: Seq, cap: u64) -> Result<Unread, ReadError>;
 
     /// Channels whose names follow `after`, ascending, at most `max`.
     fn channels(&self, after: Option<&ChannelName>, max: usize) -> Result<Vec<(ChannelName, Head)>, ReadError>;

@@ -43,7 +43,7 @@ pub use error::{AppendError, OpenError, ReadError};
 pub use facade::Store;
 pub use failing::{Failing, Fault, Trouble};
 pub use health::Health;
-pub use log::{ChannelLog, Done, Hash, Head};
+pub use log::{ChannelLog, Done, Hash, Head, Unread};
 pub use memory::MemoryRows;
 pub use meta::{Meta, MetaOp, Tell, Versioned, WriteError};
 pub use places::{

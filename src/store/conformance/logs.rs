@@ -145,11 +145,12 @@ fn keys_and_unread(rig: &Rig) -> Outcome {
     same!(log.find(&general, &ann, &key, 4, 10)?, Some(7), "its use from there on");
     same!(log.find(&general, &ann, &key, 4, 6)?, None, "none in between");
     same!(log.find(&general, &bob, &key, 1, 99)?, None, "none by another");
-    same!(log.unread(&general, &bob, 0, 1000)?, 8, "unread by bob");
-    same!(log.unread(&general, &ann, 0, 1000)?, 1, "unread by ann");
-    same!(log.unread(&general, &bob, 8, 1000)?, 2, "above a place");
-    same!(log.unread(&general, &bob, 0, 5)?, 5, "no further than the cap");
-    same!(log.unread(&general, &bob, u64::MAX, 5)?, 0, "above everything");
+    same!(log.unread(&general, &bob, 0, 1000)?.count, 8, "unread by bob");
+    same!(log.unread(&general, &ann, 0, 1000)?.count, 1, "unread by ann");
+    same!(log.unread(&general, &bob, 8, 1000)?.count, 2, "above a place");
+    same!(log.unread(&general, &bob, 0, 5)?.count, 5, "no further than the cap");
+    same!(log.unread(&general, &ann, 0, 1000)?.looked_at, 10, "all are looked at");
+    same!(log.unread(&general, &bob, u64::MAX, 5)?.count, 0, "above everything");
     Ok(store.close()?)
 }
 
