@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::asides::{CONTACTS, ask_registry, lives, watch};
+use super::cell::Shared;
 use super::hub::State;
 use super::lists::{Change, Listed};
 use super::pending::What;
@@ -169,7 +170,9 @@ pub(super) fn listed(state: &mut State, conn: Conn, ticket: u64, roll: Option<Ro
         let version = listed.version;
         let change = state.lists.tell(conn, listed).unwrap_or_default();
         let is_newest = state.lists.is_at(conn, version);
-        let waits = waits(state, conn, |pending| pending.get(ticket).is_some_and(|it| it.what == What::Contacts));
+        let cell = state.worker.cell(conn);
+        let is_contacts = |cell: Shared| cell.borrow().pending.get(ticket).is_some_and(|it| it.what == What::Contacts);
+        let waits = cell.is_some_and(is_contacts);
         let ticket = if waits { ticket } else { CONTACTS };
         if !waits {
             asked.retain(|(user, _)| change.added.contains(user));
@@ -182,21 +185,29 @@ pub(super) fn listed(state: &mut State, conn: Conn, ticket: u64, roll: Option<Ro
     catch_up(state, conn);
 }
 
-/// A user's list was written.
+/// A user's list was written: those of the user's sessions are told that do not wait for a command of their own.
 pub(super) fn changed(state: &mut State, user: &UserName, listed: Listed) {
-    for conn in state.lists.learn(user, listed) {
-        catch_up(state, conn);
+    let worker = Rc::clone(&state.worker);
+    let changes = state.lists.learn(user, listed, |conn| is_asking(&worker, conn));
+    for (change, conns) in changes {
+        tell(state, change, conns);
     }
 }
 
 /// Brings a session to its user's newest list, unless a command of its own is about to.
 fn catch_up(state: &mut State, conn: Conn) {
-    if waits(state, conn, |pending| pending.has(&What::Contacts)) {
+    if is_asking(&state.worker, conn) {
         return;
     }
-    let Some(change) = state.lists.catch_up(conn) else { return };
-    let added = change.added.clone();
-    enter(state, conn, change);
+    if let Some(change) = state.lists.catch_up(conn) {
+        tell(state, change, vec![conn]);
+    }
+}
+
+/// These sessions watch other contacts from now on, and each is told how the new ones are.
+fn tell(state: &mut State, change: Change, conns: Vec<Conn>) {
+    conns.iter().for_each(|conn| enter(state, *conn, change.clone()));
+    let added = change.added;
     if added.is_empty() {
         return;
     }
@@ -206,12 +217,13 @@ fn catch_up(state: &mut State, conn: Conn) {
     actix::spawn(async move {
         // Where the disk cannot say, the registry may.
         let asked = look_up.await.unwrap_or_else(|_| added.into_iter().map(|user| (user, None)).collect());
-        hub.send(HubIn::Ask(conn, CONTACTS, asked));
+        conns.into_iter().for_each(|conn| hub.send(HubIn::Ask(conn, CONTACTS, asked.clone())));
     });
 }
 
-fn waits(state: &State, conn: Conn, does: impl FnOnce(&super::pending::Pending) -> bool) -> bool {
-    state.worker.cell(conn).is_some_and(|cell| does(&cell.borrow().pending))
+/// Whether a session waits for the answer to a `contacts` of its own.
+fn is_asking(worker: &Worker, conn: Conn) -> bool {
+    worker.cell(conn).is_some_and(|cell| cell.borrow().pending.has(&What::Contacts))
 }
 
 fn enter(state: &mut State, conn: Conn, change: Change) {

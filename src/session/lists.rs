@@ -17,7 +17,7 @@ pub struct Listed {
 }
 
 /// What becomes different for a session.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Change {
     pub added: Vec<UserName>,
     pub removed: Vec<UserName>,
@@ -56,11 +56,21 @@ impl Lists {
         }
     }
 
-    /// A list of this user was written. Returns the user's sessions that may be told.
-    pub fn learn(&mut self, user: &UserName, listed: Listed) -> Vec<Conn> {
+    /// A list of this user was written. Tells the user's sessions of it that were told of an older one and do not `wait`
+    /// for one of their own. Returns what is different, and for whom: it is found out once for all who knew the same.
+    pub fn learn(&mut self, user: &UserName, listed: Listed, wait: impl Fn(Conn) -> bool) -> Vec<(Change, Vec<Conn>)> {
         let Some(owner) = self.owners.get_mut(user) else { return Vec::new() };
         owner.learn(listed);
-        owner.told.iter().filter(|(_, told)| told.is_some()).map(|(conn, _)| *conn).collect()
+        let mut changes: HashMap<u64, (Change, Vec<Conn>)> = HashMap::default();
+        for (conn, told) in &mut owner.told {
+            let Some(before) = told.take_if(|told| told.version < owner.newest.version && !wait(*conn)) else {
+                continue;
+            };
+            let fresh = || (between(&before.names, &owner.newest.names), Vec::new());
+            changes.entry(before.version).or_insert_with(fresh).1.push(*conn);
+            *told = Some(owner.newest.clone());
+        }
+        changes.into_values().collect()
     }
 
     /// Tells a session of a list that was read for it. Returns what is different; `None` if it was told of this one or
@@ -138,18 +148,39 @@ mod tests {
         assert_eq!(lists.tell(conn(1), listed(2, &["bob", "dan"])), None);
         assert!(lists.is_at(conn(1), 2));
         assert_eq!(lists.catch_up(conn(1)), None);
-        assert_eq!(lists.learn(&user("ann"), listed(3, &["carol", "dan"])), [conn(1)]);
+        assert_eq!(lists.learn(&user("ann"), listed(3, &["carol", "dan"]), |_| true), []);
         assert_eq!(lists.catch_up(conn(1)), Some(change(&["carol"], &["bob"])));
         assert_eq!(lists.tell(conn(1), listed(2, &["bob", "dan"])), None, "that was before");
         assert!(lists.is_at(conn(1), 3));
-        assert!(lists.learn(&user("bob"), listed(1, &["ann"])).is_empty());
+        assert!(lists.learn(&user("bob"), listed(1, &["ann"]), |_| false).is_empty());
+    }
+
+    #[test]
+    fn what_is_new_is_found_out_once_for_all_sessions_that_knew_the_same() {
+        let mut lists = Lists::default();
+        for count in 1..=5 {
+            lists.coming(conn(count), user("ann"));
+        }
+        (1..=3).for_each(|count| drop(lists.tell(conn(count), listed(1, &["bob"]))));
+        lists.tell(conn(4), listed(2, &["bob", "dan"]));
+        let mut told = lists.learn(&user("ann"), listed(3, &["dan"]), |it| it == conn(3));
+        told.iter_mut().for_each(|(_, conns)| conns.sort_unstable());
+        told.sort_by(|(_, one), (_, other)| one.cmp(other));
+        assert_eq!(
+            told,
+            [(change(&["dan"], &["bob"]), vec![conn(1), conn(2)]), (change(&[], &["bob"]), vec![conn(4)])]
+        );
+        assert!(
+            lists.learn(&user("ann"), listed(2, &["bob", "dan"]), |_| false).iter().all(|(_, it)| *it == [conn(3)])
+        );
+        assert!((1..=4).all(|count| lists.is_at(conn(count), 3)), "but for the one that is not welcome yet");
     }
 
     #[test]
     fn what_is_written_while_a_session_says_hello_is_told_behind_what_was_read() {
         let mut lists = Lists::default();
         lists.coming(conn(1), user("ann"));
-        assert!(lists.learn(&user("ann"), listed(2, &["bob", "carol"])).is_empty());
+        assert!(lists.learn(&user("ann"), listed(2, &["bob", "carol"]), |_| false).is_empty());
         assert_eq!(lists.catch_up(conn(1)), None, "it is not welcome yet");
         assert_eq!(lists.tell(conn(1), listed(1, &["bob"])), Some(change(&["bob"], &[])));
         assert_eq!(lists.catch_up(conn(1)), Some(change(&["carol"], &[])));
@@ -161,7 +192,7 @@ mod tests {
         lists.coming(conn(1), user("ann"));
         lists.coming(conn(1), user("bob"));
         assert_eq!(lists.tell(conn(1), listed(0, &[])), Some(Change::default()));
-        assert_eq!(lists.learn(&user("bob"), listed(1, &["dan"])), [conn(1)]);
+        assert_eq!(lists.learn(&user("bob"), listed(1, &["dan"]), |_| false), [(change(&["dan"], &[]), vec![conn(1)])]);
         lists.gone(conn(1));
         assert_eq!(lists.tell(conn(1), listed(9, &[])), None);
         assert!(lists.owners.is_empty() && lists.whose.is_empty());
