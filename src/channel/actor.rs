@@ -175,6 +175,8 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
 
     fn handle(&mut self, envelope: Envelope<ChannelIn>, ctx: &mut Ctx<Self>) {
         let mut effects = Vec::new();
+        // Held until the number of those who hear it is the new one.
+        let told = if let ChannelIn::Shown(_, told) = envelope.message() { Some(told.clone()) } else { None };
         self.handled += u64::from(!matches!(envelope.message(), ChannelIn::Own(..)));
         let faults = &self.context.faults;
         let generation = self.context.log.generation();
@@ -199,6 +201,7 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
         }
         self.idle_since = None;
         self.online.store(self.keeper.state().online(), Relaxed);
+        drop(told);
         self.carry_out(effects, ctx);
         self.streak += 1;
         if self.streak == STREAK {
@@ -233,6 +236,7 @@ fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
         ChannelIn::Attached(..) | ChannelIn::Own(..) => Vec::new(),
         ChannelIn::Gone(conn) => state.gone(conn),
         ChannelIn::Lost(conn) => state.lost(conn),
+        ChannelIn::Shown(user, _) => state.shown(&user),
         ChannelIn::HubReset(hub) => state.hub_reset(hub),
     }
 }

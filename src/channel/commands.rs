@@ -17,9 +17,9 @@ use crate::protocol::{ErrorCode, Problem, Start, Tending, event};
 use crate::store::{Membership, WriteError};
 
 impl State {
-    /// How many users hear the channel.
+    /// How many users hear the channel and do not hide.
     pub fn online(&self) -> usize {
-        self.roster.online()
+        self.roster.named()
     }
 
     /// A command reaches a channel that is loaded, or that is known not to be there.
@@ -56,9 +56,7 @@ impl State {
             Action::Typing => self.typing(origin),
             Action::Read(seq) => self.read(origin, seq),
             Action::Who { after, limit } => {
-                let names = |name: &UserName| *name == origin.user || !self.hidden.contains(name);
-                let (users, more) = self.roster.who(after.as_ref(), limit, names);
-                let count = if self.hidden.is_empty() { self.online() } else { self.roster.named(names) };
+                let (users, more, count) = self.roster.who(&origin.user, after.as_ref(), limit);
                 self.settle(origin, |o| Item::Answer(o, Answer::Who { users, count, more }));
             }
             Action::Look => {
@@ -224,7 +222,8 @@ impl State {
             return self.settle(origin, |o| Item::Refused(o, not_joined()));
         }
         let muted = self.rights.mark(&origin.user).role == Role::Muted && origin.standing != Standing::Operator;
-        if !muted && self.roster.may_type(&origin.user, self.time.now) {
+        let silent = muted || self.roster.hides(&origin.user);
+        if !silent && self.roster.may_type(&origin.user, self.time.now) {
             let frame = event("typing", Typing { channel: &self.name, user: &origin.user });
             self.tell(frame, None, Some(origin.user.clone()));
         }
@@ -272,7 +271,7 @@ impl State {
 
     fn watch(&mut self, origin: Origin) {
         let most = self.settings.announce_max;
-        match self.roster.everyone(most, |name| !self.hidden.contains(name)) {
+        match self.roster.everyone(most) {
             Some(users) => {
                 self.roster.watch(&origin, true);
                 self.settle(origin, |o| Item::Answer(o, Answer::Users(users)));
@@ -307,7 +306,7 @@ impl State {
 
     /// Has every subscriber hear an event, if they are not too many.
     fn tell(&mut self, frame: crate::protocol::Frame, not: Option<Conn>, not_user: Option<UserName>) {
-        if self.roster.online() > self.settings.announce_max {
+        if self.roster.is_crowded(self.settings.announce_max) {
             return;
         }
         let hubs: Vec<_> = self.roster.hubs().collect();

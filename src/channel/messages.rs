@@ -109,6 +109,9 @@ pub enum Action {
     Tend(Tending),
 }
 
+/// What is dropped once something is dealt with; nothing is sent by it.
+pub type Told = tokio::sync::mpsc::Sender<()>;
+
 /// What a channel is told.
 #[derive(Debug)]
 pub enum ChannelIn {
@@ -122,6 +125,8 @@ pub enum ChannelIn {
     Gone(Conn),
     /// By a hub: a session stopped hearing.
     Lost(Conn),
+    /// By a hub: this user, who may hear the channel, began to hide or ended it.
+    Shown(UserName, Told),
     /// By a hub that began anew: all its sessions are gone.
     HubReset(HubId),
     /// By the store, or a timer.

@@ -34,5 +34,5 @@ pub use directory::{Context, Directory, Hubs};
 pub use listing::{Seen, list, seen};
 pub use messages::{
     Action, Answer, Aside, Batch, ChannelIn, Closed, Draft, Hears, Item, Joined, Origin, Permit, Subscriber, ToHub,
-    Volume,
+    Told, Volume,
 };

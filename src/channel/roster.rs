@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::messages::Origin;
-use crate::model::maps::HashMap;
+use crate::model::maps::{HashMap, HashSet};
 use crate::model::{Conn, HubId, Moment, Seq, UserName};
 use crate::planted::{Bug, planted};
+use crate::presence::Hidden;
 
 /// At most one `typing` in this time is passed on (protocol, section 2).
 const TYPING_EVERY: Duration = Duration::from_secs(3);
@@ -23,7 +24,7 @@ struct Seat {
 /// A user who hears the channel.
 #[derive(Debug, Default)]
 struct Here {
-    sessions: usize,
+    sessions: Vec<Conn>,
     typed: Option<Moment>,
 }
 
@@ -32,12 +33,20 @@ struct Here {
 pub(super) struct Roster {
     seats: HashMap<Conn, Seat>,
     online: BTreeMap<UserName, Here>,
+    hidden: Hidden,
+    /// Of those who are here those who hide.
+    hiding: HashSet<UserName>,
     hubs: HashMap<HubId, usize>,
     watchers: HashMap<Conn, HubId>,
     members: BTreeMap<UserName, Seq>,
 }
 
 impl Roster {
+    /// An empty one, where these users hide.
+    pub fn hiding(hidden: Hidden) -> Self {
+        Self { hidden, ..Self::default() }
+    }
+
     /// Whether nobody hears or watches.
     pub fn is_empty(&self) -> bool {
         self.seats.is_empty()
@@ -59,8 +68,26 @@ impl Roster {
         }
         *self.hubs.entry(origin.hub).or_default() += 1;
         let here = self.online.entry(origin.user.clone()).or_default();
-        here.sessions += 1;
-        here.sessions == 1
+        here.sessions.push(origin.conn);
+        let first = here.sessions.len() == 1;
+        if first && self.hidden.contains(&origin.user) {
+            self.hiding.insert(origin.user.clone());
+        }
+        first
+    }
+
+    /// A user began to hide, or ended it.
+    pub fn shown(&mut self, user: &UserName) {
+        if self.is_here(user) && self.hidden.contains(user) {
+            self.hiding.insert(user.clone());
+        } else {
+            self.hiding.remove(user);
+        }
+    }
+
+    /// Whether a user is here and hides.
+    pub fn hides(&self, user: &UserName) -> bool {
+        self.hiding.contains(user)
     }
 
     fn seat(&mut self, conn: Conn, user: &UserName, hub: HubId) -> &mut Seat {
@@ -80,9 +107,10 @@ impl Roster {
             }
         }
         if let Some(here) = self.online.get_mut(&seat.user) {
-            here.sessions -= 1;
-            if here.sessions == 0 {
+            here.sessions.retain(|other| *other != conn);
+            if here.sessions.is_empty() {
                 self.online.remove(&seat.user);
+                self.hiding.remove(&seat.user);
             }
         }
         self.vacate(conn);
@@ -154,14 +182,14 @@ impl Roster {
 
     /// A user's sessions that hear the channel, with their hubs.
     pub fn sessions_of(&self, user: &UserName) -> Vec<(Conn, HubId)> {
-        let theirs = self.seats.iter().filter(|(_, seat)| seat.subscribed && seat.user == *user);
-        theirs.map(|(conn, seat)| (*conn, seat.hub)).collect()
+        let theirs = self.online.get(user).into_iter().flat_map(|here| &here.sessions);
+        theirs.filter_map(|conn| Some((*conn, self.seats.get(conn)?.hub))).collect()
     }
 
     /// A user's sessions that watch who comes, with their hubs.
     pub fn watchers_of(&self, user: &UserName) -> Vec<(Conn, HubId)> {
-        let theirs = self.seats.iter().filter(|(_, seat)| seat.watching && seat.user == *user);
-        theirs.map(|(conn, seat)| (*conn, seat.hub)).collect()
+        let theirs = self.watchers().filter(|(conn, _)| self.seats.get(conn).is_some_and(|seat| seat.user == *user));
+        theirs.collect()
     }
 
     /// Whether a user hears the channel.
@@ -175,19 +203,16 @@ impl Roster {
         all.map(|(conn, seat)| (*conn, seat.hub)).collect()
     }
 
-    /// How many users hear the channel.
-    pub fn online(&self) -> usize {
-        self.online.len()
+    /// How many of them do not hide.
+    pub fn named(&self) -> usize {
+        self.online.len() - self.hiding.len()
     }
 
-    /// Users who hear the channel and may be named, after a name, and whether more follow.
-    pub fn who(
-        &self,
-        after: Option<&UserName>,
-        limit: usize,
-        may_be_named: impl Fn(&UserName) -> bool,
-    ) -> (Vec<UserName>, bool) {
-        page(&self.online, after, limit, may_be_named)
+    /// Users who hear the channel, after a name, and whether more follow; and how many there are in all. Of those who hide
+    /// only the one who asks.
+    pub fn who(&self, asker: &UserName, after: Option<&UserName>, limit: usize) -> (Vec<UserName>, bool, usize) {
+        let (users, more) = page(&self.online, after, limit, |name| name == asker || !self.hides(name));
+        (users, more, self.named() + usize::from(self.hides(asker)))
     }
 
     /// Members after a name, and whether more follow.
@@ -195,20 +220,21 @@ impl Roster {
         page(&self.members, after, limit, |_| true)
     }
 
-    /// How many users hear the channel and may be named.
-    pub fn named(&self, may_be_named: impl Fn(&UserName) -> bool) -> usize {
-        self.online.keys().filter(|name| may_be_named(name)).count()
-    }
-
-    /// Members, and others who are here and may be named, or `None` if those are more than `most`.
-    pub fn everyone(&self, most: usize, may_be_named: impl Fn(&UserName) -> bool) -> Option<Vec<UserName>> {
-        if self.online.len().max(self.members.len()) > most {
+    /// Members, and others who are here and do not hide, or `None` if those are more than `most`.
+    pub fn everyone(&self, most: usize) -> Option<Vec<UserName>> {
+        if self.is_crowded(most) || self.members.len() > most {
             return None;
         }
-        let here = self.online.keys().filter(|name| may_be_named(name) && !self.is_member(name));
+        let here = self.online.keys().filter(|name| !self.hides(name) && !self.is_member(name));
         let mut names: Vec<UserName> = here.chain(self.members.keys()).cloned().collect();
         names.sort();
         (names.len() <= most).then_some(names)
+    }
+
+    /// Whether more than `most` are here. Those who hide do not count, or it would show that they came, but there is an end
+    /// to that.
+    pub fn is_crowded(&self, most: usize) -> bool {
+        self.named() > most || self.online.len() > most.saturating_mul(2)
     }
 
     /// Whether a typing user's event is passed on now.
@@ -280,63 +306,5 @@ fn page<T>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Standing;
-
-    fn origin(user: &str, count: u64, hub: u32) -> Origin {
-        let user = UserName::parse(user).unwrap();
-        Origin { hub: HubId(hub), conn: Conn { boot: 1, count }, ticket: 0, user, standing: Standing::Guest }
-    }
-
-    #[test]
-    fn a_user_is_here_while_any_session_is() {
-        let mut roster = Roster::default();
-        assert!(roster.subscribe(&origin("ann", 1, 0)));
-        assert!(!roster.subscribe(&origin("ann", 2, 1)));
-        assert!(!roster.subscribe(&origin("ann", 2, 1)));
-        assert!(roster.unsubscribe(Conn { boot: 1, count: 1 }));
-        assert_eq!(roster.online(), 1);
-        roster.gone(Conn { boot: 1, count: 2 });
-        assert!(roster.is_empty() && roster.online() == 0 && roster.hubs().next().is_none());
-    }
-
-    #[test]
-    fn pages_of_names_ascend_and_say_whether_more_follow() {
-        let mut roster = Roster::default();
-        for (n, name) in ["c", "a", "b"].iter().enumerate() {
-            roster.subscribe(&origin(name, n as u64, 0));
-        }
-        let (page, more) = roster.who(None, 2, |_| true);
-        assert_eq!((page.iter().map(UserName::as_str).collect::<Vec<_>>(), more), (vec!["a", "b"], true));
-        let (page, more) = roster.who(page.last(), 2, |_| true);
-        assert_eq!((page.len(), more), (1, false));
-        let (page, more) = roster.who(None, 1, |name| name.as_str() != "a");
-        assert_eq!((page.len(), page[0].as_str(), more), (1, "b", true));
-        let (page, more) = roster.who(page.last(), 2, |name| name.as_str() != "c");
-        assert_eq!((page, more), (vec![], false));
-        assert_eq!(roster.named(|name| name.as_str() != "a"), 2);
-    }
-
-    #[test]
-    fn a_read_position_never_moves_back() {
-        let mut roster = Roster::default();
-        let ann = UserName::parse("ann").unwrap();
-        assert_eq!(roster.read(&ann, 3), None);
-        roster.admit(ann.clone(), 2);
-        assert_eq!(roster.read(&ann, 3), Some(2));
-        assert_eq!(roster.read(&ann, 1), Some(3));
-        assert_eq!(roster.members()[&ann], 3);
-    }
-
-    #[test]
-    fn a_hubs_end_takes_its_sessions_and_watchers_with_it() {
-        let mut roster = Roster::default();
-        roster.subscribe(&origin("ann", 1, 0));
-        roster.watch(&origin("bob", 2, 1), true);
-        roster.hub_gone(HubId(1));
-        assert_eq!(roster.watchers().count(), 0);
-        roster.hub_gone(HubId(0));
-        assert!(roster.is_empty());
-    }
-}
+#[path = "roster_tests.rs"]
+mod tests;

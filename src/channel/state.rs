@@ -46,8 +46,6 @@ pub(super) struct State {
     pub name: ChannelName,
     pub life: u64,
     pub settings: Settings,
-    /// Who is not named to others.
-    pub hidden: Hidden,
     pub time: Time,
     pub phase: Phase,
     /// Hubs that have yet to say who subscribes.
@@ -91,7 +89,6 @@ impl State {
             name,
             life,
             settings,
-            hidden: Hidden::default(),
             time: Time { now: Moment(0), wall: Wall(0) },
             phase: Phase::New,
             awaited: HashSet::default(),
@@ -120,7 +117,7 @@ impl State {
 
     /// The same, where these users hide.
     pub fn hiding(mut self, hidden: Hidden) -> Self {
-        self.hidden = hidden;
+        self.roster = Roster::hiding(hidden);
         self
     }
 
@@ -209,6 +206,12 @@ impl State {
     /// A session stopped hearing, because what it was owed is no more.
     pub fn lost(&mut self, conn: Conn) -> Vec<Effect> {
         self.roster.unsubscribe(conn);
+        self.finish()
+    }
+
+    /// A user who may hear it began to hide, or ended it.
+    pub fn shown(&mut self, user: &UserName) -> Vec<Effect> {
+        self.roster.shown(user);
         self.finish()
     }
 
@@ -343,7 +346,7 @@ impl State {
                 }
             }
         }
-        let crowd = Some(self.roster.online()).filter(|&online| online > self.settings.announce_max);
+        let crowd = self.roster.is_crowded(self.settings.announce_max).then(|| self.online());
         if crowd != self.crowd && !std::mem::replace(&mut self.crowd_waits, true) {
             self.effects.push(Effect::Later(CROWD_MS, Input::CrowdDue));
         }

@@ -304,20 +304,13 @@ pub(super) fn presence(state: &mut State, message: ToHub) {
         ToHub::Changed { row, reason, whom } => {
             let frame = changed(&row, reason);
             let watchers: Vec<Conn> = state.watches.watchers(&row.user).collect();
-            for conn in watchers {
-                if row.state == There::Online {
-                    state.watches.reveal(conn, &row.user);
-                } else if !state.watches.is_told(conn, &row.user) {
-                    // It was not told that this one came.
-                    continue;
+            for cell in watchers.into_iter().filter_map(|conn| state.worker.cell(conn)) {
+                let mut cell = cell.borrow_mut();
+                let is_own = cell.user.as_ref() == Some(&row.user);
+                let is_for_it = whom == Whom::Everyone || is_own == (whom == Whom::Itself);
+                if is_for_it && state.watches.hears(cell.conn, &row.user, row.state == There::Online) {
+                    cell.send(frame.clone(), clock::moment());
                 }
-                state.with_cell(conn, |cell, now| {
-                    let mut cell = cell.borrow_mut();
-                    let is_own = cell.user.as_ref() == Some(&row.user);
-                    if whom == Whom::Everyone || is_own == (whom == Whom::Itself) {
-                        cell.send(frame.clone(), now);
-                    }
-                });
             }
         }
         ToHub::Reap(conns) => {

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use super::asides::{CONTACTS, ask_registry, lives, watch};
 use super::cell::Shared;
@@ -128,7 +129,8 @@ async fn write(context: &Context, op: MetaOp) -> Result<(), WriteError> {
     told.await.unwrap_or(Err(WriteError::Unknown))
 }
 
-/// `visible`: has the session's user hide from others, or not. When it is answered the registry was told.
+/// `visible`: has the session's user hide from others, or not. When it is answered the registry was told, and the channels
+/// that the user hears know it.
 pub(super) fn visible(session: &Session, ticket: u64, on: bool) {
     let Some(user) = session.user().cloned() else { return };
     let (worker, turn) = (Rc::clone(&session.worker), Rc::clone(&session.turn));
@@ -136,6 +138,11 @@ pub(super) fn visible(session: &Session, ticket: u64, on: bool) {
         let _turn = turn.lock().await;
         let written = write(&worker.app.context, Hidden::write(&user, on)).await;
         written.map_err(|why| Problem::unavailable(why.to_string()))?;
+        // Nothing is sent: it ends when every channel where the user may be heard has counted anew.
+        let (told, mut all) = mpsc::channel(1);
+        worker.app.tell_workers(|| HubIn::Shown(user.clone(), told.clone()));
+        drop(told);
+        all.recv().await;
         members(&json!({})).map_err(unread_now)
     });
 }

@@ -19,7 +19,7 @@ use super::watches::Watches;
 use super::worker::Worker;
 use super::{App, HubIn};
 use super::{asides, contacts, pass, survey};
-use crate::channel::{Batch, ChannelIn, Hears, Subscriber, ToHub};
+use crate::channel::{Batch, ChannelIn, Hears, Subscriber, ToHub, Told};
 use crate::clock;
 use crate::model::maps::{HashMap, HashSet};
 use crate::model::{ChannelName, Conn, Moment, UserName};
@@ -182,6 +182,7 @@ impl State {
             }),
             HubIn::Ask(conn, ticket, users) => asides::ask(self, conn, ticket, users),
             HubIn::Listed(conn, ticket, roll) => contacts::listed(self, conn, ticket, roll),
+            HubIn::Shown(user, told) => self.shown(&user, &told),
             HubIn::Contacts(user, listed) => contacts::changed(self, &user, listed),
             HubIn::Activity { channel, read, frame } => {
                 let conns = self.counts.end(&channel, read);
@@ -201,6 +202,15 @@ impl State {
             HubIn::Tick => self.tick(),
             HubIn::Notice => self.notice(),
             HubIn::Drain => self.drain(),
+        }
+    }
+
+    /// Tells the channels that a user's sessions hear here, or are about to, that the user began to hide or ended it.
+    fn shown(&self, user: &UserName, told: &Told) {
+        let cells = self.by_user.get(user).into_iter().flatten().filter_map(|conn| self.worker.cell(*conn));
+        let channels: HashSet<ChannelName> = cells.flat_map(|cell| cell.borrow().channels.clone()).collect();
+        for channel in channels {
+            self.worker.app.directory.send(&channel, ChannelIn::Shown(user.clone(), told.clone()));
         }
     }
 

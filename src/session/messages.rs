@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::Row;
 use super::contacts::Roll;
 use super::lists::Listed;
-use crate::channel::Answer;
+use crate::channel::{Answer, Told};
 use crate::model::{ChannelName, Conn, Moment, Sid, UserName};
 use crate::presence::{Asked, Reason};
 use crate::protocol::Posted;
@@ -47,6 +47,8 @@ pub enum HubIn {
     Listed(Conn, u64, Option<Roll>),
     /// A user's contacts were changed.
     Contacts(UserName, Listed),
+    /// A user began to hide, or ended it.
+    Shown(UserName, Told),
     /// A session wants to hear no more of these users, asked for by name or by channel.
     Unwatch(Conn, Vec<UserName>, Option<ChannelName>),
     /// A session has room for more of a replay.

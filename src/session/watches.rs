@@ -77,9 +77,13 @@ impl Watches {
         watched.is_some_and(|watched| !std::mem::replace(&mut watched.told, true))
     }
 
-    /// Whether a session was told of a user whom it watches.
-    pub fn is_told(&self, conn: Conn, user: &UserName) -> bool {
-        self.watched(conn, user).is_some_and(|watched| watched.told)
+    /// Whether a session is to hear how a user is who is `online` now, or is not: it was told of them before, or is now.
+    pub fn hears(&mut self, conn: Conn, user: &UserName, online: bool) -> bool {
+        let watched = self.by_conn.get_mut(&conn).and_then(|theirs| theirs.users.get_mut(user));
+        watched.is_some_and(|watched| {
+            watched.told |= online;
+            watched.told
+        })
     }
 
     fn watched(&self, conn: Conn, user: &UserName) -> Option<&Watched> {
@@ -239,14 +243,16 @@ mod tests {
         let mut watches = Watches::default();
         let name = ChannelName::stored("a").unwrap();
         watches.enter(conn(1), &name, [user("ann")]);
-        assert!(watches.is_told(conn(1), &user("ann")) && !watches.come(conn(1), &name, user("ann")));
+        assert!(watches.hears(conn(1), &user("ann"), false) && !watches.come(conn(1), &name, user("ann")));
         assert!(watches.come(conn(1), &name, user("bob")) && !watches.come(conn(1), &name, user("bob")));
-        assert!(!watches.is_told(conn(1), &user("bob")));
+        assert!(!watches.hears(conn(1), &user("bob"), false));
         assert!(watches.reveal(conn(1), &user("bob")) && !watches.reveal(conn(1), &user("bob")));
-        assert!(watches.is_told(conn(1), &user("bob")));
+        assert!(watches.hears(conn(1), &user("bob"), false));
+        watches.come(conn(1), &name, user("dan"));
+        assert!(watches.hears(conn(1), &user("dan"), true) && !watches.reveal(conn(1), &user("dan")));
         watches.come(conn(1), &name, user("carol"));
         watches.add(conn(1), &Source::Name, [user("carol")]);
-        assert!(watches.is_told(conn(1), &user("carol")), "asked for by name");
+        assert!(watches.hears(conn(1), &user("carol"), false), "asked for by name");
         assert_eq!(watches.gone(conn(1)).1, [name]);
         assert!(!watches.reveal(conn(1), &user("bob")), "nobody watches any more");
     }

@@ -16,6 +16,8 @@ scenarios! {
         of_several_changes_of_mind_the_last_one_counts,
         a_guest_hides_for_as_long_as_it_is_one,
         one_who_hides_is_not_betrayed_by_a_registry_that_broke,
+        one_who_hides_and_comes_is_not_betrayed_by_a_registry_that_broke,
+        one_who_hides_is_not_counted_where_they_are_heard_and_does_not_type,
         what_is_no_yes_or_no_is_a_bad_frame;
 }
 
@@ -216,6 +218,69 @@ async fn one_who_hides_is_not_betrayed_by_a_registry_that_broke(stage: Stage) {
     assert_eq!(row(&mut ann, "bob").await["state"], "offline");
     visible(&mut bob, true).await;
     ann.event_where("presence", |event| event["state"] == "online").await;
+}
+
+async fn one_who_hides_and_comes_is_not_betrayed_by_a_registry_that_broke(stage: Stage) {
+    let site = stage
+        .site_with(|config| {
+            config.presence.heartbeat = Duration::from_millis(200);
+            config.presence.sweep = Duration::from_millis(50);
+        })
+        .await;
+    let (mut ann, mut bob, mut dan) = (site.account("ann").await, site.account("bob").await, site.account("dan").await);
+    visible(&mut bob, false).await;
+    ann.join("a").await;
+    ann.ask(json!({"type": "watch", "channel": "a"})).await;
+    for round in 0..2 {
+        site.faults.arm("registry.sweep");
+        bob.join_with("a", json!({"member": false})).await;
+        eventually("the fault strikes", async || site.faults.left() == 0).await;
+        bob.ask(json!({"type": "leave", "channel": "a", "only": "session"})).await;
+        bob.join_with("a", json!({"member": false})).await;
+        eventually("it is known again who is there", async || row(&mut bob, "ann").await["state"] == "online").await;
+        // Who shows comes behind him, and is told of.
+        dan.join_with("a", json!({"member": false})).await;
+        if round == 0 {
+            told(&mut ann, "dan").await;
+        }
+        ann.catch_up().await;
+        assert!(ann.pending().all(|event| event["user"] != "bob"), "round {round}");
+    }
+    visible(&mut bob, true).await;
+    assert_eq!(told(&mut ann, "bob").await["state"], "online");
+}
+
+async fn one_who_hides_is_not_counted_where_they_are_heard_and_does_not_type(stage: Stage) {
+    let site = stage.site().await;
+    let (mut ann, mut bob) = (site.account("ann").await, site.account("bob").await);
+    let bearer = format!("Bearer {}", ann.token());
+    let online = async |channel: &str| {
+        let get = async |path: String| site.ask(Request::get(path).with("Authorization", &bearer)).await.json();
+        let page = get("/v1/channels".into()).await;
+        let listed = page["channels"].as_array().into_iter().flatten().find(|row| row["channel"] == channel);
+        let online = get(format!("/v1/channels/{channel}")).await["online"].clone();
+        assert_eq!(listed.map(|row| row["online"].clone()), Some(online.clone()));
+        online
+    };
+    for channel in ["a", "@ann:bob"] {
+        ann.join(channel).await;
+        bob.join(channel).await;
+        // Whoever was answered is counted.
+        ann.ask(json!({"type": "who", "channel": channel})).await;
+        for (on, count) in [(false, 1), (true, 2), (false, 1)] {
+            visible(&mut bob, on).await;
+            assert_eq!(online(channel).await, count, "{channel} {on}");
+            assert_eq!(ann.ask(json!({"type": "who", "channel": channel})).await["count"], count);
+        }
+        bob.ask(json!({"type": "typing", "channel": channel})).await;
+        bob.ask(json!({"type": "leave", "channel": channel, "only": "session"})).await;
+        bob.join(channel).await;
+        assert_eq!(online(channel).await, 1, "he comes unseen");
+        ann.has_not_heard("typing").await;
+        visible(&mut bob, true).await;
+        bob.ask(json!({"type": "typing", "channel": channel})).await;
+        ann.event("typing").await;
+    }
 }
 
 async fn what_is_no_yes_or_no_is_a_bad_frame(stage: Stage) {
