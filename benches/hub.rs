@@ -41,7 +41,7 @@ impl World {
     fn join(&self, number: u64, page: Vec<Arc<Posted>>) -> Batch {
         let (epoch, head) = (Epoch("10-3w5e".into()), self.head);
         let next = page.first().map_or(head + 1, |first| first.seq);
-        let joined = Joined { epoch, head, first: 1, next, gap: false, stood: false, page };
+        let joined = Joined { epoch, member: true, head, first: 1, next, gap: false, stood: false, page };
         self.batch(vec![Item::Joined(support::origin(number, 1), joined)])
     }
 
