@@ -132,8 +132,8 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
 }
 
 /// The log no longer has what a session was owed: it has to join anew, and is told what it missed by `gap`.
-pub(super) fn lost(state: &mut State, channel: &ChannelName, conn: Conn) {
-    closed(state, channel, conn, Closed::Reset);
+pub(super) fn lost(state: &mut State, channel: &ChannelName, conn: Conn, why: Closed) {
+    closed(state, channel, conn, why);
     state.worker.app.directory.send(channel, ChannelIn::Lost(conn));
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::feed;
-use crate::channel::{Ack, Batch, Item, Joined, Origin};
+use crate::channel::{Ack, Batch, Closed, Item, Joined, Origin};
 use crate::model::{Conn, Seq};
 use crate::protocol::Posted;
 
@@ -53,7 +53,7 @@ impl feed::Outlet for Outlet<'_> {
 
     fn item(&mut self, _: Item, _: &[Conn]) {}
 
-    fn lost(&mut self, _: Conn) {}
+    fn lost(&mut self, _: Conn, _: Closed) {}
 
     fn acked(&mut self, _: &Ack) {}
 }

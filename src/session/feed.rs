@@ -7,11 +7,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::channel::{Ack, Batch, Hears, Item, Joined, Origin};
+use crate::channel::{Ack, Batch, Closed, Hears, Item, Joined, Origin};
 use crate::model::maps::{HashMap, HashSet};
 use crate::model::{Conn, Seq, UserName};
 use crate::planted::{Bug, planted};
 use crate::protocol::Posted;
+
+/// Messages that were read from the log, or why nothing ever will be.
+pub(super) type Page = Result<Arc<[Arc<Posted>]>, Closed>;
 
 /// Where a session stands in the channel.
 #[derive(Debug)]
@@ -45,8 +48,8 @@ pub(super) trait Outlet {
     fn fill(&mut self, from: Seq, to: Seq) -> u64;
     /// Deals with this, for these sessions.
     fn item(&mut self, item: Item, whom: &[Conn]);
-    /// A session lost what the log no longer has: its subscription has ended.
-    fn lost(&mut self, conn: Conn);
+    /// A session lost what the log no longer has: its subscription has ended, for this reason.
+    fn lost(&mut self, conn: Conn, why: Closed);
     /// Everything up to here is dealt with.
     fn acked(&mut self, ack: &Ack);
 }
@@ -107,18 +110,19 @@ impl Feed {
     }
 
     /// What the feed was not handed has been read, by this read.
-    pub fn filled(&mut self, read: u64, messages: Arc<[Arc<Posted>]>, out: &mut dyn Outlet) {
+    pub fn filled(&mut self, read: u64, messages: Page, out: &mut dyn Outlet) {
         if self.filling != Some(read) {
             return;
         }
         self.filling = None;
-        if messages.first().is_some_and(|first| first.seq == self.next) {
-            self.deliver(&messages, out);
-        } else {
+        match following(messages, self.next) {
+            Ok(messages) => self.deliver(&messages, out),
             // The log no longer has it: nobody here can go on without a gap.
-            for conn in std::mem::take(&mut self.live) {
-                self.remove(conn);
-                out.lost(conn);
+            Err(why) => {
+                for conn in std::mem::take(&mut self.live) {
+                    self.remove(conn);
+                    out.lost(conn, why);
+                }
             }
         }
         self.go_on(out);
@@ -269,15 +273,18 @@ impl Feed {
     }
 
     /// A page was read for a session that is behind, by this read.
-    pub fn page(&mut self, conn: Conn, read: u64, page: Arc<[Arc<Posted>]>, out: &mut dyn Outlet) {
+    pub fn page(&mut self, conn: Conn, read: u64, page: Page, out: &mut dyn Outlet) {
         let Some(sub) = self.subs.get_mut(&conn) else { return };
         // A later join may have moved the session, and asked anew: in another log, perhaps.
         let Some(behind) = sub.behind.as_mut().filter(|behind| behind.reading == Some(read)) else { return };
         behind.reading = None;
-        if page.first().is_none_or(|first| first.seq != behind.next) {
-            self.remove(conn);
-            return out.lost(conn);
-        }
+        let page = match following(page, behind.next) {
+            Ok(page) => page,
+            Err(why) => {
+                self.remove(conn);
+                return out.lost(conn, why);
+            }
+        };
         if self.advance(conn, &page, out) && !planted(Bug::LostWakeUp) {
             // The feed may have gone on meanwhile, and nothing else may ever come to remind it of this session.
             self.pull(conn, false, out);
@@ -312,6 +319,13 @@ impl Feed {
         sub.pulsed = sub.pulsed.max(stands);
         moved.then_some(stands)
     }
+}
+
+/// The messages, if they go on from `next`; else why whoever is owed them can hear no more.
+fn following(page: Page, next: Seq) -> Result<Arc<[Arc<Posted>]>, Closed> {
+    page.and_then(
+        |page| if page.first().is_some_and(|first| first.seq == next) { Ok(page) } else { Err(Closed::Reset) },
+    )
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::channel::Closed;
 use crate::model::{ChannelName, Epoch, HubId, Message, Standing, Wall};
 
 fn posted(seq: Seq) -> Arc<Posted> {
@@ -76,7 +75,7 @@ impl Outlet for Floor {
         }
     }
 
-    fn lost(&mut self, conn: Conn) {
+    fn lost(&mut self, conn: Conn, _: Closed) {
         panic!("{conn} lost what is still in the log");
     }
 
@@ -127,8 +126,8 @@ impl World {
         let (who, read, from, to) = self.floor.reads.remove(which % self.floor.reads.len());
         let part = page(from, to.min(from + most - 1));
         match who {
-            Some(conn) => self.feed.page(conn, read, part, &mut self.floor),
-            None => self.feed.filled(read, part, &mut self.floor),
+            Some(conn) => self.feed.page(conn, read, Ok(part), &mut self.floor),
+            None => self.feed.filled(read, Ok(part), &mut self.floor),
         }
     }
 
@@ -144,7 +143,7 @@ impl World {
     fn stale(&mut self, from: Seq, most: u64) {
         let part = page(from, self.feed.next.saturating_sub(1).min(from + most - 1));
         if !part.is_empty() {
-            self.feed.filled(0, part, &mut self.floor);
+            self.feed.filled(0, Ok(part), &mut self.floor);
         }
     }
 }
@@ -232,7 +231,7 @@ proptest! {
 /// Takes everything, and keeps what the feed says of lost sessions and of events.
 #[derive(Default)]
 struct Record {
-    lost: Vec<Conn>,
+    lost: Vec<(Conn, Closed)>,
     events: Vec<Vec<Conn>>,
     pushed: usize,
     reads: u64,
@@ -263,8 +262,8 @@ impl Outlet for Record {
         }
     }
 
-    fn lost(&mut self, conn: Conn) {
-        self.lost.push(conn);
+    fn lost(&mut self, conn: Conn, why: Closed) {
+        self.lost.push((conn, why));
     }
 
     fn acked(&mut self, _: &Ack) {}
@@ -284,8 +283,19 @@ fn batch(head: Seq, items: Vec<Item>) -> Batch {
 fn a_session_whose_messages_were_trimmed_away_is_told() {
     let (mut feed, mut record) = (Feed::new(), Record::default());
     feed.batch(batch(9, vec![joined(1, 9, 2)]), &mut record);
-    feed.page(conn(1), 1, page(5, 9), &mut record);
-    assert_eq!(record.lost, [conn(1)]);
+    feed.page(conn(1), 1, Ok(page(5, 9)), &mut record);
+    assert_eq!(record.lost, [(conn(1), Closed::Reset)]);
+    assert!(feed.is_empty());
+}
+
+#[test]
+fn who_is_owed_messages_of_a_deleted_log_is_told_that_it_was_deleted() {
+    let (mut feed, mut record) = (Feed::new(), Record::default());
+    feed.batch(batch(9, vec![joined(1, 9, 2), joined(2, 9, 10)]), &mut record);
+    feed.page(conn(1), 1, Err(Closed::Deleted), &mut record);
+    feed.batch(batch(11, vec![Item::Messages(page(11, 11))]), &mut record);
+    feed.filled(0, Err(Closed::Deleted), &mut record);
+    assert_eq!(record.lost, [(conn(1), Closed::Deleted), (conn(2), Closed::Deleted)]);
     assert!(feed.is_empty());
 }
 
@@ -301,7 +311,7 @@ fn an_event_goes_to_everyone_but_the_one_that_it_is_not_for() {
 fn a_page_that_was_asked_for_before_the_hub_began_anew_ends_no_subscription() {
     let (mut feed, mut record) = (Feed::new(), Record::default());
     feed.batch(batch(9, vec![joined(1, 9, 10)]), &mut record);
-    feed.filled(4, page(4, 6), &mut record);
+    feed.filled(4, Ok(page(4, 6)), &mut record);
     assert_eq!(record.lost, []);
     assert!(feed.hears(conn(1)));
 }
@@ -314,8 +324,8 @@ fn a_page_that_was_asked_for_before_the_channel_was_closed_is_not_handed_to_who_
     assert!(feed.is_empty());
     let mut feed = Feed::new();
     feed.batch(batch(9, vec![joined(1, 9, 2)]), &mut record);
-    feed.page(conn(1), 1, page(2, 9), &mut record);
+    feed.page(conn(1), 1, Ok(page(2, 9)), &mut record);
     assert_eq!(record.pushed, 0, "it is of another log");
-    feed.page(conn(1), 2, page(2, 9), &mut record);
+    feed.page(conn(1), 2, Ok(page(2, 9)), &mut record);
     assert_eq!(record.pushed, 8);
 }

@@ -19,8 +19,9 @@ use super::watches::Watches;
 use super::worker::Worker;
 use super::{App, HubIn};
 use super::{asides, contacts, pass, survey};
-use crate::channel::{Batch, ChannelIn, Hears, Subscriber, ToHub, Told};
+use crate::channel::{Batch, ChannelIn, Closed, Hears, Subscriber, ToHub, Told};
 use crate::clock;
+use crate::config::Durability;
 use crate::model::maps::{HashMap, HashSet};
 use crate::model::{ChannelName, Conn, Moment, UserName};
 use crate::presence::{self, Reason, RegistryIn};
@@ -158,22 +159,15 @@ impl State {
                 let channels: Vec<_> = self.subscriptions.get(&conn).into_iter().flatten().cloned().collect();
                 channels.iter().for_each(|channel| self.with_feed(channel, |feed, out| feed.pull(conn, false, out)));
             }
-            HubIn::Filled(channel, read, Ok(page)) => {
+            HubIn::Filled(channel, _, Err(ReadError::Unavailable(_))) => self.retry(channel, None),
+            HubIn::Filled(channel, read, page) => {
+                let page = page.map_err(|error| self.lost_by(&channel, &error));
                 self.with_feed(&channel, |feed, out| feed.filled(read, page, out));
             }
-            HubIn::Filled(channel, _, Err(ReadError::Unavailable(_))) => self.retry(channel, None),
-            // Nothing that waiting would mend: who was owed it has to join anew.
-            HubIn::Filled(channel, read, Err(error)) => {
-                log::error!("channel {channel}: {error}");
-                self.with_feed(&channel, |feed, out| feed.filled(read, Arc::from([]), out));
-            }
-            HubIn::Read { channel, conn, read, page: Ok(page) } => {
-                self.with_feed(&channel, |feed, out| feed.page(conn, read, page, out));
-            }
             HubIn::Read { channel, conn, page: Err(ReadError::Unavailable(_)), .. } => self.retry(channel, Some(conn)),
-            HubIn::Read { channel, conn, read, page: Err(error) } => {
-                log::error!("channel {channel}: {error}");
-                self.with_feed(&channel, |feed, out| feed.page(conn, read, Arc::from([]), out));
+            HubIn::Read { channel, conn, read, page } => {
+                let page = page.map_err(|error| self.lost_by(&channel, &error));
+                self.with_feed(&channel, |feed, out| feed.page(conn, read, page, out));
             }
             HubIn::Retry(channel, Some(conn)) => self.with_feed(&channel, |feed, out| feed.pull(conn, true, out)),
             HubIn::Retry(channel, None) => self.with_feed(&channel, |feed, out| {
@@ -251,6 +245,18 @@ impl State {
         } else {
             self.feeds.insert(channel.clone(), feed);
         }
+    }
+
+    /// Why those hear no more of a channel who are owed what could not be read. Nothing that waiting would mend: they have
+    /// to join anew, if they may.
+    fn lost_by(&self, channel: &ChannelName, error: &ReadError) -> Closed {
+        let durable = self.worker.app.context.config.store.durability == Durability::Always;
+        if *error == ReadError::NoChannel && durable {
+            // It will say so itself, but that is still on its way.
+            return Closed::Deleted;
+        }
+        log::error!("channel {channel}: {error}");
+        Closed::Reset
     }
 
     /// Whether a session hears a channel.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::feed::Outlet;
 use super::hub::State;
 use super::{HubIn, asides};
-use crate::channel::{Ack, ChannelIn, Item, Joined, Origin};
+use crate::channel::{Ack, ChannelIn, Closed, Item, Joined, Origin};
 use crate::clock;
 use crate::model::{ChannelName, Conn, Moment, Seq};
 use crate::protocol::Posted;
@@ -85,8 +85,8 @@ impl Outlet for Floor<'_> {
         asides::item(self.state, self.channel, item, whom);
     }
 
-    fn lost(&mut self, conn: Conn) {
-        asides::lost(self.state, self.channel, conn);
+    fn lost(&mut self, conn: Conn, why: Closed) {
+        asides::lost(self.state, self.channel, conn, why);
     }
 
     fn acked(&mut self, ack: &Ack) {
