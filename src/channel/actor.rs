@@ -230,7 +230,8 @@ fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
     match message {
         ChannelIn::Command(origin, action) => state.command(time(), origin, action),
         ChannelIn::Acked => state.acked(time()),
-        ChannelIn::Attached(hub, life, subscribers) if life == state.life => state.attached(time(), hub, subscribers),
+        // One of a later life was asked for by an actor that went to sleep before the hub came to it: this is its heir.
+        ChannelIn::Attached(hub, life, subscribers) if life >= state.life => state.attached(time(), hub, subscribers),
         ChannelIn::Own(life, input) if life == state.life => state.input(time(), *input),
         // What an earlier life set in motion.
         ChannelIn::Attached(..) | ChannelIn::Own(..) => Vec::new(),

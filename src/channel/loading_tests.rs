@@ -79,11 +79,30 @@ fn a_channel_that_is_not_there_keeps_nobody_who_is_reported_late() {
     let mut state = State::new(ChannelName::stored("a").unwrap(), 2, SETTINGS);
     state.begin_again(TIME, vec![LATE]);
     state.input(TIME, Input::Loaded(Ok(Found::Deleted)));
+    assert!(!state.is_absent(), "a hub has yet to report");
     state.input(TIME, Input::AttachOver);
+    assert!(state.is_absent());
     let (conn, hears) = (Conn { boot: 1, count: 7 }, Hears { epoch: Epoch("e".into()), member: false });
     let one = Subscriber { conn, user: user("bob"), standing: Standing::Guest, hears: Some(hears), watching: true };
     let effects = state.attached(TIME, LATE, vec![one]);
     let acked = |effect| if let Effect::Send(_, batch) = effect { batch.ack.done() } else { false };
     assert_eq!(effects.into_iter().map(acked).filter(|waits| *waits).count(), 0);
     assert!(state.is_absent() && state.reported.is_empty());
+}
+
+#[test]
+fn a_report_that_comes_when_the_channel_sleeps_wakes_it_and_is_looked_at() {
+    let mut state = State::new(ChannelName::stored("a").unwrap(), 1, SETTINGS);
+    let subscriber = |name: &str, count| {
+        let hears = Some(Hears { epoch: Epoch("e".into()), member: true });
+        let (conn, standing) = (Conn { boot: 1, count }, Standing::Account);
+        Subscriber { conn, user: user(name), standing, hears, watching: false }
+    };
+    let effects = state.attached(TIME, LATE, vec![subscriber("bob", 1), subscriber("dave", 2)]);
+    assert!(matches!(effects[..], [Effect::Load(_)]), "{effects:?}");
+    let effects = state.input(TIME, Input::Loaded(Ok(there(false))));
+    let banned = |item: &Item| matches!(item, Item::Closed(conn, Closed::Banned) if conn.count == 2);
+    let told = |effect: &Effect| matches!(effect, Effect::Send(LATE, batch) if batch.items.iter().any(banned));
+    assert!(effects.iter().any(told), "{effects:?}");
+    assert!(state.roster.is_here(&user("bob")) && !state.roster.is_here(&user("dave")));
 }

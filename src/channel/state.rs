@@ -227,6 +227,7 @@ impl State {
     /// Whether nothing would be lost by forgetting everything here.
     pub fn is_idle(&self) -> bool {
         self.phase != Phase::Loading
+            && self.awaited.is_empty()
             && self.roster.is_empty()
             && self.links.is_empty()
             && self.lanes.is_empty()
