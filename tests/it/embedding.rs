@@ -239,4 +239,10 @@ async fn a_refresh_takes_the_grants_of_the_new_token(stage: Stage) {
     ann.join("b").await;
     let mine = ann.ask(json!({"type": "channels"})).await;
     assert_eq!(mine["channels"].as_array().map(Vec::len), Some(1), "{mine}");
+    // What she only watches is seen by the token as well.
+    let mut ann = site.with_token("ann", &of(json!(["a"]))).await;
+    ann.ask(json!({"type": "watch", "channel": "a"})).await;
+    ann.ask(json!({"type": "refresh", "token": of(json!(["a", "b"]))})).await;
+    ann.send(json!({"type": "refresh", "token": of(json!(["b"]))}));
+    ann.ends_with(4003).await;
 }

@@ -12,6 +12,8 @@ scenarios! {
         one_who_is_put_out_in_the_middle_of_a_replay_hears_nothing_after_it,
         publishes_of_one_who_is_banned_meanwhile_come_before_that_or_not_at_all,
         a_private_channel_is_joined_by_invitation;
+    websocket:
+        what_is_asked_of_a_channel_is_answered_before_it_is_closed_or_refused;
 }
 
 async fn to_a_stranger_a_private_channel_is_one_that_is_not_there(stage: Stage) {
@@ -152,4 +154,33 @@ async fn a_private_channel_is_joined_by_invitation(stage: Stage) {
     ann.ask(json!({"type": "leave", "channel": "a"})).await;
     ann.join("a").await;
     carol.has_not_heard("activity").await;
+}
+
+async fn what_is_asked_of_a_channel_is_answered_before_it_is_closed_or_refused(stage: Stage) {
+    let site = stage.site().await;
+    let (mut ann, mut bob) = (site.account("ann").await, site.account("bob").await);
+    create(&mut ann, "a", false).await;
+    ann.join("a").await;
+    for _ in 0..5 {
+        bob.join("a").await;
+        bob.publish_many("a", 20).await;
+        let kinds = ["who", "history", "members", "watch"];
+        let ids: Vec<_> =
+            kinds.iter().cycle().take(60).map(|kind| bob.begin(json!({"type": kind, "channel": "a"}))).collect();
+        let ban = ann.begin(json!({"type": "ban", "channel": "a", "user": "bob"}));
+        closed(&mut bob, "a", "banned").await;
+        let late: Vec<_> = ids.iter().filter(|id| !bob.is_answered(id)).cloned().collect();
+        for id in &ids {
+            let reply = bob.reply(id).await;
+            assert!(!late.contains(id) || reply["code"] == "forbidden", "behind the end: {reply}");
+        }
+        assert_eq!(ann.reply(&ban).await["type"], "ok");
+        // He is told of nobody there any more.
+        bob.forget().await;
+        let mut carol = site.guest("carol").await;
+        carol.join("a").await;
+        carol.ask(json!({"type": "leave", "channel": "a"})).await;
+        bob.has_not_heard("presence").await;
+        tend(&mut ann, "unban", "a", "bob").await;
+    }
 }

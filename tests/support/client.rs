@@ -147,6 +147,11 @@ impl Client {
         }
     }
 
+    /// Whether the reply to the command with this id has come, and was not looked at.
+    pub fn is_answered(&self, id: &str) -> bool {
+        self.replies.contains_key(id)
+    }
+
     /// The reply to the command with this id; none if the session ends before it comes.
     pub async fn reply_or_end(&mut self, id: &str) -> Option<Value> {
         let until = Instant::now() + DEADLINE;
