@@ -209,7 +209,7 @@ impl State {
             }
         }
         if self.may(&origin, Deed::Look).is_err() {
-            self.blind(&origin.user);
+            self.blind(&origin.user, Closed::Left);
         }
         if member {
             self.announce_member(&origin.user, "left");

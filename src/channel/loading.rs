@@ -104,7 +104,7 @@ impl State {
                 }
                 if self.roster.is_watching(origin.conn) {
                     self.roster.unwatch(origin.conn);
-                    self.links.say(origin.hub, Item::Unwatch(origin.conn));
+                    self.links.say(origin.hub, Item::Unwatch(origin.conn, why));
                 }
             }
         }

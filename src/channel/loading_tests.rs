@@ -64,7 +64,7 @@ fn whoever_may_hear_it_no_more_is_told_so_however_late_that_is_found_out() {
         }
         for (private, who, sees) in [(true, "bob", true), (true, "carol", false), (false, "carol", true)] {
             let items = told(there(private), who, None, late);
-            assert_eq!(matches!(items[..], [Item::Unwatch(_)]), !sees, "{who}: {items:?}");
+            assert_eq!(matches!(items[..], [Item::Unwatch(..)]), !sees, "{who}: {items:?}");
             assert_eq!(items.is_empty(), sees, "{who}: {items:?}");
         }
         for (found, why) in [(Found::Deleted, Closed::Deleted), (Found::Nothing, Closed::Reset)] {

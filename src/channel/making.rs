@@ -151,7 +151,7 @@ impl State {
         self.close_all(why);
         for (conn, hub) in self.roster.watchers().collect::<Vec<_>>() {
             self.roster.unwatch(conn);
-            self.links.say(hub, Item::Unwatch(conn));
+            self.links.say(hub, Item::Unwatch(conn, why));
         }
         let jobs = std::mem::take(&mut self.jobs).into_values().filter_map(Job::into_origin);
         let edits = std::mem::take(&mut self.edits).waiting.into_iter().map(|(origin, _)| origin);

@@ -227,8 +227,8 @@ pub enum Item {
     },
     /// A watcher has one more user to watch.
     Watch(Conn, UserName),
-    /// A watcher watches the channel no more.
-    Unwatch(Conn),
+    /// A watcher watches the channel no more, for this reason.
+    Unwatch(Conn, Closed),
 }
 
 /// How a subscription begins.

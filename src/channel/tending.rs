@@ -175,17 +175,17 @@ impl State {
             self.links.say(hub, Item::Closed(conn, why));
             told.push(conn);
         }
-        self.blind(user);
+        self.blind(user, why);
         let how = if why == Closed::Banned { "banned" } else { "kicked" };
         self.announce(user, how, None, Some(by), reason);
         self.beside(user, by, "removed", told);
     }
 
     /// A user's sessions watch who comes no more.
-    pub(super) fn blind(&mut self, user: &UserName) {
+    pub(super) fn blind(&mut self, user: &UserName, why: Closed) {
         for (conn, hub) in self.roster.watchers_of(user) {
             self.roster.unwatch(conn);
-            self.links.say(hub, Item::Unwatch(conn));
+            self.links.say(hub, Item::Unwatch(conn, why));
         }
     }
 

@@ -122,10 +122,10 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
                 ask_registry(state, conn, NEWCOMER, vec![(user, None)], true);
             }
         }
-        Item::Unwatch(conn) => {
+        Item::Unwatch(conn, why) => {
             let unwatched = state.watches.remove(conn, Vec::new(), Some(channel.clone()));
             state.unwatched(conn, unwatched);
-            refuse(state, channel, conn, &shut(), What::is_watch);
+            refuse(state, channel, conn, why, What::is_watch);
         }
         Item::Messages(_) | Item::Joined(..) => {}
     }
@@ -140,9 +140,8 @@ pub(super) fn lost(state: &mut State, channel: &ChannelName, conn: Conn, why: Cl
 fn closed(state: &mut State, channel: &ChannelName, conn: Conn, why: Closed) {
     state.counts.forget(channel, conn);
     state.drop_subscription(conn, channel);
-    // What is being read may not follow the channel's last frame.
-    let problem = if why == Closed::Reset { Problem::unavailable("the channel begins anew") } else { shut() };
-    refuse(state, channel, conn, &problem, What::is_read);
+    // What is being read may not follow the channel's last frame. A watch goes on where only the log begins anew.
+    refuse(state, channel, conn, why, |what| what.is_read() && (why != Closed::Reset || !what.is_watch()));
     state.with_cell(conn, |cell, now| {
         let mut cell = cell.borrow_mut();
         cell.channels.remove(channel);
@@ -150,16 +149,17 @@ fn closed(state: &mut State, channel: &ChannelName, conn: Conn, why: Closed) {
     });
 }
 
-fn shut() -> Problem {
-    Problem::new(ErrorCode::Forbidden, "you are in this channel no more")
-}
-
-/// Refuses what a session asked of a channel, if it is of this sort.
-fn refuse(state: &State, channel: &ChannelName, conn: Conn, problem: &Problem, sort: impl Fn(&What) -> bool) {
+/// Refuses what a session asked of a channel that is closed to it, if it is of this sort.
+fn refuse(state: &State, channel: &ChannelName, conn: Conn, why: Closed, sort: impl Fn(&What) -> bool) {
+    let problem = if why == Closed::Reset {
+        Problem::unavailable("the channel begins anew")
+    } else {
+        Problem::new(ErrorCode::Forbidden, "you are in this channel no more")
+    };
     state.with_cell(conn, |cell, now| {
         let mut cell = cell.borrow_mut();
         for waiting in cell.pending.take_of(channel, sort) {
-            cell.refuse(&waiting.to, problem, now);
+            cell.refuse(&waiting.to, &problem, now);
         }
         cell.unblock();
     });
