@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::account::{self, Account};
 use super::external::{Claims, KeyError, Verifier};
-use super::shelf::{PAGE, Shelf};
+use super::shelf::Shelf;
 use super::{AuthError, Identity};
 use crate::config;
 use crate::model::{UserName, Wall};
@@ -72,21 +72,16 @@ impl Externals {
 
     /// Forgets the tokens that would have ended by themselves.
     pub async fn purge_expired(&self, now: Wall) -> Result<(), AuthError> {
-        let mut after = None;
-        loop {
-            let page = self.shelf.list(PREFIX.to_owned(), after.take()).await?;
-            after = page.last().map(|(key, _)| key.clone());
-            let full = page.len() == PAGE;
-            let until = |value: &[u8]| std::str::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok());
+        let until = |value: &[u8]| std::str::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok());
+        let mut pages = self.shelf.pages(PREFIX);
+        while let Some(page) = pages.next().await? {
             let over = page.into_iter().filter(|(_, row)| until(&row.value).is_none_or(|until| until <= now.0));
             let ops: Vec<_> = over.map(|(key, _)| MetaOp::Remove(key)).collect();
             if !ops.is_empty() {
                 self.shelf.write(ops).await.map_err(|why| AuthError::Unavailable(why.to_string()))?;
             }
-            if !full {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     fn read(&self, token: &str, now: Wall) -> Result<Claims, AuthError> {

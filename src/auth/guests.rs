@@ -100,21 +100,16 @@ impl Guests {
 
     /// Removes every guest whose token has ended, with its memberships and when it was last seen. Returns how many.
     pub async fn purge_expired(&self, now: Wall) -> Result<usize, AuthError> {
-        let (mut purged, mut after) = (0, None);
-        loop {
-            let page = self.shelf.list(PREFIX.to_owned(), after.take()).await?;
-            after = page.last().map(|(key, _)| key.clone());
-            let full = page.len() == PAGE;
+        let (mut purged, mut pages) = (0, self.shelf.pages(PREFIX));
+        while let Some(page) = pages.next().await? {
             for (key, row) in page {
                 let over = Record::read(&row.value).is_none_or(|record| record.is_over(now));
                 if over && self.purge(&key, &row).await? {
                     purged += 1;
                 }
             }
-            if !full {
-                return Ok(purged);
-            }
         }
+        Ok(purged)
     }
 
     /// Removes one guest. The token is made void first, by a write that fails if the guest was renewed meanwhile; the

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::AuthError;
-use super::shelf::{PAGE, Shelf};
+use super::shelf::Shelf;
 use crate::clock;
 use crate::model::Wall;
 use crate::store::{MetaOp, Versioned, WriteError};
@@ -72,21 +72,16 @@ impl Invites {
 
     /// Removes those that have ended.
     pub async fn purge_expired(&self, now: Wall) -> Result<(), AuthError> {
-        let mut after = None;
-        loop {
-            let page = self.shelf.list(PREFIX.to_owned(), after.take()).await?;
-            after = page.last().map(|(key, _)| key.clone());
-            let full = page.len() == PAGE;
-            let over = |row: &Versioned| Invite::read(&row.value).is_none_or(|invite| invite.is_over(now));
+        let over = |row: &Versioned| Invite::read(&row.value).is_none_or(|invite| invite.is_over(now));
+        let mut pages = self.shelf.pages(PREFIX);
+        while let Some(page) = pages.next().await? {
             let ops: Vec<_> =
                 page.into_iter().filter(|(_, row)| over(row)).map(|(key, _)| MetaOp::Remove(key)).collect();
             if !ops.is_empty() {
                 self.shelf.try_write(ops).await?;
             }
-            if !full {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 }
 

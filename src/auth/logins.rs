@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::account::{Account, key, surplus, token_key, tokens_prefix};
-use super::shelf::{PAGE, Shelf};
+use super::shelf::Shelf;
 use super::token::{Record, Token};
 use super::{AuthError, Identity};
 use crate::clock;
@@ -123,11 +123,8 @@ impl Logins {
 
     /// Removes every token that has ended. Returns how many.
     pub async fn purge_expired(&self, now: Wall) -> Result<usize, AuthError> {
-        let (mut purged, mut after) = (0, None);
-        loop {
-            let page = self.shelf.list(PREFIX.to_owned(), after.take()).await?;
-            after = page.last().map(|(key, _)| key.clone());
-            let full = page.len() == PAGE;
+        let (mut purged, mut pages) = (0, self.shelf.pages(PREFIX));
+        while let Some(page) = pages.next().await? {
             for (key, Versioned { version, value }) in page {
                 if Record::read(&value).is_none_or(|record| record.is_over(now)) {
                     // It goes unless it was renewed meanwhile.
@@ -135,10 +132,8 @@ impl Logins {
                     purged += usize::from(self.shelf.try_write(vec![swap, MetaOp::Remove(key)]).await?);
                 }
             }
-            if !full {
-                return Ok(purged);
-            }
         }
+        Ok(purged)
     }
 
     fn end_of(&self, now: Wall) -> Wall {

@@ -46,6 +46,11 @@ impl Shelf {
         self.read(move |meta| meta.list(&prefix, after.as_deref(), PAGE)).await
     }
 
+    /// All records below `prefix`, page by page.
+    pub fn pages(&self, prefix: impl Into<String>) -> Pages<'_> {
+        Pages { shelf: self, prefix: prefix.into(), after: None, ended: false }
+    }
+
     /// Carries out all of it or nothing; it is on disk when this returns.
     pub async fn write(&self, ops: Vec<MetaOp>) -> Result<(), WriteError> {
         let (tell, told) = oneshot::channel();
@@ -61,8 +66,30 @@ impl Shelf {
             Err(why) => Err(AuthError::Unavailable(why.to_string())),
         }
     }
+
     /// Calls `tell` with each change below `prefix`, from the writer's thread.
     pub fn watch(&self, prefix: &str, tell: impl Fn(&str, Option<&Versioned>) + Send + Sync + 'static) {
         self.meta.watch(prefix, Box::new(tell));
+    }
+}
+
+/// A walk through records, of which some may be removed on the way.
+pub(super) struct Pages<'a> {
+    shelf: &'a Shelf,
+    prefix: String,
+    after: Option<String>,
+    ended: bool,
+}
+
+impl Pages<'_> {
+    /// The next ones; none at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<(String, Versioned)>>, AuthError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let page = self.shelf.list(self.prefix.clone(), self.after.take()).await?;
+        self.after = page.last().map(|(key, _)| key.clone());
+        self.ended = page.len() < PAGE;
+        Ok(Some(page))
     }
 }
