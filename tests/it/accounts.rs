@@ -1,5 +1,7 @@
 //! Accounts: made, logged in to, and brought along by token.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::longpoll::{is, refusal};
@@ -163,7 +165,7 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer(stage: Stage) 
     let site = stage.site().await;
     site.sign_up("ann").await;
     let shown = |answer: Answer| {
-        let headers: Vec<_> = answer.headers.into_iter().filter(|(name, _)| name != "date").collect();
+        let headers: BTreeMap<_, _> = answer.headers.into_iter().filter(|(name, _)| name != "date").collect();
         (answer.status, headers, answer.body)
     };
     let wrong = shown(site.login_with("ann", "not her password").await);
