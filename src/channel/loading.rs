@@ -116,13 +116,14 @@ impl State {
             return Some(self.ended);
         }
         let shut_out = self.rights.mark(&origin.user).banned && origin.standing != Standing::Operator;
-        // Whoever was a member, and is none, left or was put out.
+        // Whoever was a member, and is none, left or was put out, or that was lost with what was not on disk yet.
         let parted = hears.is_some_and(|hears| hears.member) && !self.roster.is_member(&origin.user);
+        let gone = if self.settings.durable { Closed::Left } else { Closed::Reset };
         let other = hears.is_some_and(|hears| hears.epoch != self.seqs.head().epoch);
         match self.may(origin, Deed::Look) {
             Err(_) if shut_out => Some(Closed::Banned),
-            Err(_) => Some(Closed::Left),
-            Ok(()) if parted => Some(Closed::Left),
+            Err(_) => Some(gone),
+            Ok(()) if parted => Some(gone),
             Ok(()) => other.then_some(Closed::Reset),
         }
     }

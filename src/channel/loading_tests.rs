@@ -2,7 +2,7 @@
 
 use super::super::messages::{Batch, Subscriber};
 use super::super::state::tests::{SETTINGS, TIME};
-use super::super::step::Found;
+use super::super::step::{Found, Settings};
 use super::*;
 use crate::model::{ChannelName, Conn, Epoch, Role, UserName, Wall};
 use crate::store::{Head, Mark, Place};
@@ -26,7 +26,11 @@ fn there(private: bool) -> Found {
 
 /// What a session is told that is reported to hear this, or to watch who comes; by a hub that is late, or is not.
 fn told(found: Found, who: &str, hears: Option<Hears>, late: bool) -> Vec<Item> {
-    let mut state = State::new(ChannelName::stored("a").unwrap(), 2, SETTINGS);
+    told_by(SETTINGS, found, who, hears, late)
+}
+
+fn told_by(settings: Settings, found: Found, who: &str, hears: Option<Hears>, late: bool) -> Vec<Item> {
+    let mut state = State::new(ChannelName::stored("a").unwrap(), 2, settings);
     state.begin_again(TIME, vec![HubId(1), LATE]);
     state.input(TIME, Input::Loaded(Ok(found)));
     let standing = if who == "oz" { Standing::Operator } else { Standing::Account };
@@ -71,6 +75,15 @@ fn whoever_may_hear_it_no_more_is_told_so_however_late_that_is_found_out() {
             let items = told(found, "bob", hears("e", true), late);
             assert!(matches!(items[..], [Item::Closed(_, said)] if said == why), "{items:?}");
         }
+    }
+}
+
+#[test]
+fn a_membership_that_may_have_been_lost_is_not_said_to_have_been_left() {
+    for (private, late) in [(false, false), (false, true), (true, false), (true, true)] {
+        let hears = Some(Hears { epoch: Epoch("e".into()), member: true });
+        let items = told_by(Settings { durable: false, ..SETTINGS }, there(private), "carol", hears, late);
+        assert!(matches!(items[..], [Item::Closed(_, Closed::Reset)]), "{items:?}");
     }
 }
 

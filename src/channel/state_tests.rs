@@ -21,6 +21,7 @@ pub const SETTINGS: Settings = Settings {
     announce_max: 10,
     replay_max: 1000,
     create_on_join: true,
+    durable: true,
 };
 /// When nothing depends on it.
 pub const TIME: Time = Time { now: Moment(0), wall: Wall(0) };

@@ -6,7 +6,7 @@ use super::decision::Edit;
 use super::dedup::Keys;
 use super::messages::{Aside, Batch, Draft, Origin};
 use super::window::Window;
-use crate::config::Config;
+use crate::config::{Config, Durability};
 use crate::model::{HubId, Key, Message, Moment, Seq, UserName, Wall};
 use crate::protocol::{ErrorCode, Posted, Problem, Start, Tending};
 use crate::store::{AppendError, Head, Mark, MetaOp, Place, ReadError, WriteError};
@@ -20,6 +20,8 @@ pub(super) struct Settings {
     pub announce_max: usize,
     pub replay_max: u64,
     pub create_on_join: bool,
+    /// Whether what was answered is on disk: else a membership can be lost.
+    pub durable: bool,
 }
 
 impl Settings {
@@ -33,6 +35,7 @@ impl Settings {
             announce_max: channels.announce_max,
             replay_max: limits.replay_max,
             create_on_join: channels.create_on_join,
+            durable: config.store.durability == Durability::Always,
         }
     }
 }

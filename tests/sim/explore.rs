@@ -244,7 +244,7 @@ fn an_old_connection_never_ends_a_newer_one_in_any_order() {
 }
 
 #[test]
-fn a_channel_that_falls_asleep_loses_no_command_in_any_order() {
+pub fn a_channel_that_falls_asleep_loses_no_command_in_any_order() {
     let small = Small {
         scripts: vec![
             vec![
