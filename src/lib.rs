@@ -3,7 +3,7 @@
 //! `docs/architecture.md` walks one message, one heartbeat and one scrape through these folders. A folder imports
 //! only from those to its left:
 //!
-//! `model clock metrics < protocol config store auth supervise < presence < channel < session < transport admin
+//! `model clock metrics < protocol config logging store auth supervise < presence < channel < session < transport admin
 //! < server < cli`
 //!
 //! Beside them stands `client`, the client library, with the feature of that name; it knows `model protocol clock` alone; and, with
@@ -20,6 +20,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod http;
+pub mod logging;
 pub mod metrics;
 pub mod model;
 #[doc(hidden)]

@@ -6,6 +6,7 @@ mod actors;
 mod health;
 mod metrics;
 mod sessions;
+mod settings;
 
 use actix_web::{HttpRequest, web};
 
@@ -35,6 +36,13 @@ pub fn metrics(cfg: &mut web::ServiceConfig) {
 /// Adds what only an operator may see and do, below `/v1`. The application data has to hold a `web::Data<App>`, too.
 pub fn operators(cfg: &mut web::ServiceConfig) {
     cfg.service(web::resource("/admin/actors").route(web::get().to(actors::list)).default_service(only("GET")))
+        .service(web::resource("/admin/config").route(web::get().to(settings::config)).default_service(only("GET")))
+        .service(
+            web::resource("/admin/log")
+                .route(web::get().to(settings::logged))
+                .route(web::put().to(settings::log))
+                .default_service(only("GET, PUT")),
+        )
         .service(web::resource("/admin/sessions").route(web::get().to(sessions::list)).default_service(only("GET")))
         .service(
             web::resource("/admin/sessions/{sid}")

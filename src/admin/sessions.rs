@@ -45,7 +45,7 @@ async fn kicked(request: &HttpRequest, app: &Arc<App>) -> Result<(), Problem> {
     let by = operator(request, app).await?;
     let sid = Sid(request.match_info().get("sid").unwrap_or_default().into());
     if in_time(app.kick(&sid)).await? {
-        log::info!("session {sid} is ended by {}", by.user);
+        log::info!(sid:%; "ended by {}", by.user);
         return Ok(());
     }
     Err(Problem::new(ErrorCode::NotFound, "no such session"))

@@ -88,7 +88,15 @@ impl ChannelActor {
             match effect {
                 Effect::Load(after) => {
                     let load = disk::load(self.name.clone(), Arc::clone(&self.context), after);
-                    self.later(life, async move { Input::Loaded(load.await) });
+                    let name = self.name.clone();
+                    self.later(life, async move {
+                        let loaded = load.await;
+                        match &loaded {
+                            Ok(_) => log::debug!(channel:% = name; "the channel is awake"),
+                            Err(error) => log::warn!(channel:% = name; "the channel cannot be read: {error}"),
+                        }
+                        Input::Loaded(loaded)
+                    });
                 }
                 Effect::Make(making) => {
                     let make = disk::make(self.name.clone(), Arc::clone(&self.context), *making);

@@ -123,7 +123,11 @@ pub(super) async fn make(name: ChannelName, context: Arc<Context>, making: Makin
     let (tell, told) = oneshot::channel();
     context.log.create(&name, Box::new(move |result| drop(tell.send(result))));
     match told.await {
-        Ok(made) => made.map_err(|error| NotMade::Failed(error.to_string())),
+        Ok(Ok(head)) => {
+            log::debug!(channel:% = name; "the channel is made");
+            Ok(head)
+        }
+        Ok(Err(error)) => Err(NotMade::Failed(error.to_string())),
         Err(_) => Err(NotMade::Failed("the writer gave no answer".into())),
     }
 }
@@ -156,6 +160,7 @@ pub(super) async fn clear(name: &ChannelName, context: &Context) -> Result<(), R
         }
         write(context, ops).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         if last {
+            log::info!(channel:% = name; "the channel is deleted");
             return Ok(());
         }
     }

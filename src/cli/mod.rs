@@ -5,7 +5,6 @@
 
 mod args;
 mod health;
-mod logging;
 mod unverified;
 mod user;
 
@@ -16,7 +15,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::auth::KeyError;
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
+use crate::logging;
 use crate::store::OpenError;
 use args::{Args, Command};
 
@@ -80,9 +80,15 @@ pub fn main(serve: impl FnOnce(Config) -> Result<(), ServeError>) -> ExitCode {
     let environment: Vec<_> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
-    let logged = |config: Config| {
+    let logged = |config: Config, source: &str| {
         if let Err(why) = logging::start(&config.log) {
             say(&format!("no log: {why}"));
+        }
+        if config.log.format == LogFormat::Json {
+            // Whoever reads lines of JSON reads nothing else.
+            log::info!("{source}");
+        } else {
+            say(source);
         }
         serve(config)
     };
@@ -90,7 +96,11 @@ pub fn main(serve: impl FnOnce(Config) -> Result<(), ServeError>) -> ExitCode {
 }
 
 /// Does what `args` ask for in an environment and returns the exit code.
-fn run(args: &Args, environment: Vec<(String, String)>, serve: impl FnOnce(Config) -> Result<(), ServeError>) -> u8 {
+fn run(
+    args: &Args,
+    environment: Vec<(String, String)>,
+    serve: impl FnOnce(Config, &str) -> Result<(), ServeError>,
+) -> u8 {
     let variable = environment.iter().find(|(name, _)| name == args::VARIABLE).map(|(_, path)| path.as_str());
     let file = match args.file(variable, Path::new(args::HERE).is_file()) {
         Ok(file) => file,
@@ -99,17 +109,21 @@ fn run(args: &Args, environment: Vec<(String, String)>, serve: impl FnOnce(Confi
             return REFUSED;
         }
     };
-    match &file {
-        Some(file) => say(&format!("configuration from {} ({})", file.path.display(), file.because)),
-        None => say("no configuration file: defaults and environment"),
-    }
+    let source = match &file {
+        Some(file) => format!("configuration from {} ({})", file.path.display(), file.because),
+        None => "no configuration file: defaults and environment".to_owned(),
+    };
     let config = match Config::load(file.as_ref().map(|file| file.path.as_path()), environment) {
         Ok(config) => config,
         Err(faults) => {
+            say(&source);
             say(&faults.to_string());
             return REFUSED;
         }
     };
+    if args.command() != Command::Serve {
+        say(&source);
+    }
     let done = match args.command() {
         Command::CheckConfig => {
             say("configuration accepted");
@@ -128,7 +142,7 @@ fn run(args: &Args, environment: Vec<(String, String)>, serve: impl FnOnce(Confi
             .write_all(config.print().as_bytes())
             .map_err(|why| ServeError::Other(format!("cannot print: {why}"))),
         Command::User(command) => return user::run(&config, command),
-        Command::Serve => serve(config),
+        Command::Serve => serve(config, &source),
     };
     done.map_or_else(
         |why| {
@@ -152,7 +166,7 @@ mod tests {
     fn each_kind_of_failure_has_an_exit_code_of_its_own() {
         let serve = |error: ServeError| {
             let args = Args::try_parse_from(["parlor", "--config", "config.toml"]).unwrap();
-            run(&args, Vec::new(), |_| Err(error))
+            run(&args, Vec::new(), |_, _| Err(error))
         };
         assert_eq!(serve(ServeError::Other("gone".into())), 1);
         assert_eq!(serve(ServeError::Store(OpenError::InUse("data".into()))), 3);
@@ -162,7 +176,7 @@ mod tests {
     #[test]
     fn a_configuration_that_is_not_there_is_refused_before_anything_is_served() {
         let args = Args::try_parse_from(["parlor", "--config", "/nonexistent/p.toml"]).unwrap();
-        assert_eq!(run(&args, Vec::new(), |_| panic!("served")), 2);
+        assert_eq!(run(&args, Vec::new(), |_, _| panic!("served")), 2);
     }
 
     #[test]
@@ -172,7 +186,7 @@ mod tests {
             ("PARLOR__STORE__ENGINE".to_owned(), "memory".to_owned()),
         ];
         let args = Args::try_parse_from(["parlor", "serve"]).unwrap();
-        let serve = |config: Config| {
+        let serve = |config: Config, _: &str| {
             assert_eq!(config.store.engine, crate::config::Engine::Memory);
             Ok(())
         };
@@ -182,6 +196,6 @@ mod tests {
     #[test]
     fn checking_a_configuration_serves_nothing() {
         let args = Args::try_parse_from(["parlor", "check-config", "--config", "config.toml"]).unwrap();
-        assert_eq!(run(&args, Vec::new(), |_| panic!("served")), 0);
+        assert_eq!(run(&args, Vec::new(), |_, _| panic!("served")), 0);
     }
 }

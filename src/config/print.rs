@@ -13,6 +13,11 @@ impl Config {
     pub fn print(&self) -> String {
         render(&Raw::from(self))
     }
+
+    /// The same as sections of keys with their values, secrets hidden.
+    pub fn shown(&self) -> serde_json::Value {
+        serde_json::to_value(Raw::from(self)).unwrap_or_default()
+    }
 }
 
 /// The template, with each `key = value` line carrying the value of `raw`.

@@ -17,6 +17,28 @@ pub enum Outcome {
     Refused,
 }
 
+/// What sort of answer a request got: the first digit of its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// 1xx
+    Informed,
+    /// 2xx
+    Done,
+    /// 3xx
+    Elsewhere,
+    /// 4xx
+    Refused,
+    /// 5xx
+    Failed,
+}
+
+impl Sort {
+    /// Of this status.
+    pub fn of(status: u16) -> Self {
+        Self::ALL[usize::from(status / 100).clamp(1, 5) - 1]
+    }
+}
+
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -68,6 +90,19 @@ impl Labels for Outcome {
             Self::Duplicate => "duplicate",
             Self::Refused => "refused",
         }]
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Labels for Sort {
+    const NAMES: &'static [&'static str] = &["status"];
+    const ALL: &'static [Self] = &[Self::Informed, Self::Done, Self::Elsewhere, Self::Refused, Self::Failed];
+
+    fn texts(self) -> Vec<&'static str> {
+        vec![["1xx", "2xx", "3xx", "4xx", "5xx"][self.index()]]
     }
 
     fn index(self) -> usize {
@@ -165,8 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn a_status_is_of_its_first_digits_sort() {
+        let texts = [101, 204, 304, 404, 503, 7, 999].map(|status| Sort::of(status).texts()[0]);
+        assert_eq!(texts, ["1xx", "2xx", "3xx", "4xx", "5xx", "1xx", "5xx"]);
+    }
+
+    #[test]
     fn every_value_stands_at_its_index() {
         ordered::<Outcome>();
+        ordered::<Sort>();
         ordered::<Transport>();
         ordered::<Way>();
     }

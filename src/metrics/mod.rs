@@ -8,7 +8,7 @@ mod text;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-pub use labels::{Direction, Family, Labels, Outcome, Transport, Way};
+pub use labels::{Direction, Family, Labels, Outcome, Sort, Transport, Way};
 pub use text::{CONTENT_TYPE, families, render};
 
 /// Close codes with a series of their own (protocol, section 4, and RFC 6455, section 7.4.1); all others share one.
@@ -33,6 +33,7 @@ pub struct Metrics {
     pub frames: Family<Way, IntCounter>,
     pub bytes: Family<Way, IntCounter>,
     pub bad_frames: IntCounter,
+    pub requests: Family<Sort, IntCounter>,
     pub rate_limited: IntCounter,
     pub sockets_refused: IntCounter,
     pub inflight_bytes: IntGauge,
@@ -84,6 +85,11 @@ impl Metrics {
             frames: Family::counters(r, "parlor_frames_total", "Frames of clients, both ways.")?,
             bytes: Family::counters(r, "parlor_bytes_total", "Bytes of clients' frames, both ways.")?,
             bad_frames: counter(r, "parlor_bad_frames_total", "Frames that could not be understood.")?,
+            requests: Family::counters(
+                r,
+                "parlor_http_requests_total",
+                "Requests under /v1 that were answered, by their status; a WebSocket is none.",
+            )?,
             rate_limited: counter(
                 r,
                 "parlor_rate_limited_total",

@@ -215,7 +215,8 @@ impl Session {
             if over.code == CloseCode::TooSlow {
                 app.context.metrics.slow_sessions.inc();
             }
-            log::debug!("session {} of {} ends with {}", cell.sid, cell.address, over.code.number());
+            let (user, code) = (cell.user.as_ref().map_or("", UserName::as_str), over.code.number());
+            log::debug!(sid:% = cell.sid, user, address:% = cell.address, code; "a session ends");
         }
         if let Some(user) = &cell.user {
             app.registry.send(RegistryIn::Down { user: user.clone(), conn: cell.conn, reason });

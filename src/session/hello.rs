@@ -77,7 +77,7 @@ impl Session {
         let client_name: Option<Box<str>> = client_name.map(|name| name.chars().take(CLIENT_NAME).collect());
         let client = client_name.as_deref().unwrap_or("a client");
         // What a client calls itself may be anything: quoted, it begins no line of its own.
-        log::debug!("session {} of {}: {client:?} at {} says hello", cell.sid, identity.user, cell.address);
+        log::debug!(sid:% = cell.sid, user:% = identity.user, address:% = cell.address; "{client:?} says hello");
         let frame = reply("welcome", to.id.as_deref(), welcome);
         cell.user = Some(identity.user.clone());
         cell.client = client_name;

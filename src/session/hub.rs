@@ -255,7 +255,7 @@ impl State {
             // It will say so itself, but that is still on its way.
             return Closed::Deleted;
         }
-        log::error!("channel {channel}: {error}");
+        log::error!(channel:%; "{error}");
         Closed::Reset
     }
 

@@ -2,6 +2,7 @@
 
 mod edge;
 mod longpoll;
+mod noted;
 mod proxies;
 mod rest;
 mod socket;
@@ -72,6 +73,7 @@ impl Transports {
             .wrap(from_fn(not_too_fast))
             .wrap(self.origins.cors())
             .wrap(from_fn(own_origin))
+            .wrap(from_fn(noted::noted))
             .wrap(headers(self.app.context.config.server.tls.is_some()).add(("Cache-Control", "no-store")))
             .configure(what)
             .default_service(web::to(not_there));

@@ -11,6 +11,7 @@ mod crowd;
 mod edge;
 mod interval;
 mod kill;
+mod logs;
 mod operators;
 mod places;
 mod polls;

@@ -154,7 +154,7 @@ async fn bytes_that_are_nothing_disturb_nobody(stage: Stage) {
 }
 
 /// Requests to every address, each as a method, a path and a body.
-const REQUESTS: [(&str, &str, &str); 28] = [
+const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "/", ""),
     ("GET", "/healthz", ""),
     ("GET", "/readyz", ""),
@@ -169,6 +169,8 @@ const REQUESTS: [(&str, &str, &str); 28] = [
     ("GET", "/v1/online?after=ann&limit=1", ""),
     ("GET", "/v1/admin/actors", ""),
     ("GET", "/v1/admin/sessions?user=ann&address=127.0.0.1&after=0&limit=2", ""),
+    ("GET", "/v1/admin/config", ""),
+    ("PUT", "/v1/admin/log", r#"{"filter":"warn,parlor=debug"}"#),
     ("DELETE", "/v1/admin/sessions/0123456789ab", ""),
     ("GET", "/v1/sessions/0-00/events?after=0&wait=0", ""),
     ("DELETE", "/v1/sessions/self", ""),

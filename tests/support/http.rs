@@ -36,7 +36,18 @@ impl Request {
 
     /// `POST`, with a body that is said to be JSON.
     pub fn post(path: impl Into<String>, body: impl Into<String>) -> Self {
-        Self { body: Some(body.into()), ..Self::of("POST", path) }.with("Content-Type", "application/json")
+        Self::of("POST", path).json(body)
+    }
+
+    /// `PUT`, likewise.
+    pub fn put(path: impl Into<String>, body: impl Into<String>) -> Self {
+        Self::of("PUT", path).json(body)
+    }
+
+    /// The same with a body that is said to be JSON.
+    #[must_use]
+    pub fn json(self, body: impl Into<String>) -> Self {
+        Self { body: Some(body.into()), ..self }.with("Content-Type", "application/json")
     }
 
     /// Any method.

@@ -6,7 +6,7 @@ use crate::scan::{Source, imports};
 const BASE: [&str; 4] = ["model", "clock", "metrics", "planted"];
 /// What each folder may import besides [`BASE`]; `docs/architecture.md` draws it. `model` and `clock` get nothing of
 /// the base but what stands here.
-const MAY_IMPORT: [(&str, &[&str]); 22] = [
+const MAY_IMPORT: [(&str, &[&str]); 23] = [
     ("model", &[]),
     ("clock", &["model"]),
     ("metrics", &[]),
@@ -15,6 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("protocol", &[]),
     ("config", &[]),
     ("supervise", &[]),
+    ("logging", &["config"]),
     ("store", &["config", "supervise"]),
     ("broker", &["config", "store", "supervise"]),
     ("auth", &["protocol", "config", "store"]),
@@ -29,7 +30,19 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ),
     (
         "admin",
-        &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel", "session", "http"],
+        &[
+            "protocol",
+            "config",
+            "logging",
+            "store",
+            "broker",
+            "auth",
+            "supervise",
+            "presence",
+            "channel",
+            "session",
+            "http",
+        ],
     ),
     ("server", &["*"]),
     ("cli", &["*"]),

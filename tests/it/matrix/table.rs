@@ -84,7 +84,7 @@ pub const ELSEWHERE: [(&str, &str); 16] = [
 /// is none.
 ///
 /// `$n` is another number each time, `$sid` a session of zora's.
-pub const ADDRESSES: [(&str, &str, &str, [u16; 5]); 35] = [
+pub const ADDRESSES: &[(&str, &str, &str, [u16; 5])] = &[
     ("GET", "/", "", [200; 5]),
     ("GET", "/healthz", "", [200; 5]),
     ("GET", "/readyz", "", [200; 5]),
@@ -106,6 +106,9 @@ pub const ADDRESSES: [(&str, &str, &str, [u16; 5]); 35] = [
     ("POST", "/v1/admin/actors", "{}", [405; 5]),
     ("DELETE", "/v1/admin/sessions/0123456789ab", "", [401, 403, 403, 404, 401]),
     ("DELETE", "/v1/admin/sessions/$sid", "", [401, 403, 403, 204, 401]),
+    ("GET", "/v1/admin/config", "", [401, 403, 403, 200, 401]),
+    ("GET", "/v1/admin/log", "", [401, 403, 403, 409, 401]),
+    ("PUT", "/v1/admin/log", r#"{"filter":"info"}"#, [401, 403, 403, 409, 401]),
     ("GET", "/v1/admin/nothing", "", [404; 5]),
     ("POST", "/v1/sessions", r#"{"type":"hello","version":1}"#, [201, 201, 201, 201, 401]),
     ("GET", "/v1/sessions/0-00/events?after=0", "", [404; 5]),
