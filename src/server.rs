@@ -22,6 +22,7 @@ mod first;
 mod http;
 mod listener;
 mod multiplex;
+mod notify;
 mod stream;
 mod tls;
 mod watch;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::listener::{BACKLOG, Listener};
 use super::tls::Certificate;
-use super::{Parts, Server, http};
+use super::{Parts, Server, http, notify};
 use crate::cli::ServeError;
 use crate::config::Config;
 use crate::session::OPERATORS;
@@ -99,7 +99,14 @@ pub fn serve_with(config: Config, parts: Parts) -> Result<(), ServeError> {
     let bind = config.server.bind.clone();
     let s = if config.server.tls.is_some() { "s" } else { "" };
     let admin = config.admin.bind.clone();
-    run(config, parts, stop_signal, move |Listening { clients, operators }| {
+    let stop = || {
+        let signal = stop_signal();
+        async {
+            signal.await;
+            notify::stopping();
+        }
+    };
+    run(config, parts, stop, move |Listening { clients, operators }| {
         match clients {
             Some(address) => {
                 say(format_args!("listening on http{s}://{address}"));
@@ -113,6 +120,7 @@ pub fn serve_with(config: Config, parts: Parts) -> Result<(), ServeError> {
             (None, Some(bind)) => say(format_args!("for operators: {bind}")),
             (None, None) => {}
         }
+        notify::ready();
     })
 }
 

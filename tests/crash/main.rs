@@ -12,6 +12,7 @@ mod edge;
 mod interval;
 mod kill;
 mod logs;
+mod manager;
 mod operators;
 mod places;
 mod polls;

@@ -33,7 +33,8 @@ pub struct Process {
     pub address: SocketAddr,
 }
 
-/// The command that serves on `dir`, with further settings as (`section.key`, value).
+/// The command that serves on `dir`, with further settings as (`section.key`, value); a key without a dot is a variable of
+/// the environment as it stands.
 fn command(dir: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
     command.env_clear().current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -48,7 +49,8 @@ fn command(dir: &Path, settings: &[(&str, &str)]) -> Command {
         ("log.filter", "warn"),
     ];
     for (key, value) in usual.iter().chain(settings) {
-        command.env(format!("PARLOR__{}", key.replace('.', "__").to_uppercase()), value);
+        let set = key.contains('.').then(|| format!("PARLOR__{}", key.replace('.', "__").to_uppercase()));
+        command.env(set.as_deref().unwrap_or(key), value);
     }
     command
 }

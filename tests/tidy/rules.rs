@@ -213,7 +213,7 @@ pub fn length(source: &Source) -> Vec<String> {
 }
 
 /// Where a path in the docs may begin.
-const ROOTS: [&str; 7] = ["src/", "docs/", "tests/", "examples/", "benches/", "web/", ".ci/"];
+const ROOTS: [&str; 8] = ["src/", "docs/", "tests/", "examples/", "benches/", "web/", "packaging/", ".ci/"];
 /// How the name of a file of this repository ends, where it stands without a folder.
 const ENDINGS: [&str; 3] = [".rs", ".md", ".toml"];
 
