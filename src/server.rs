@@ -41,21 +41,25 @@ use parking_lot::RwLock;
 
 use crate::admin::{self, Readiness, Scrape};
 use crate::auth::{Blocking, Gate};
-use crate::channel::{Context, Directory, Hubs};
+use crate::channel::{CHANNEL, Context, Directory, Hubs};
 use crate::cli::ServeError;
 use crate::clock;
 use crate::config::{Config, Engine};
 use crate::metrics::Metrics;
-use crate::presence::{Hidden, Registry, RegistryHandle};
-use crate::session::{self, Admission, App, HubIn};
-use crate::store::{Health, Reads, Rows, Store};
-use crate::supervise::{Faults, Probes};
-use crate::transport::{self, Transports};
+use crate::presence::{Hidden, PRESENCE, Registry, RegistryHandle};
+use crate::session::{self, Admission, App, HUB, HubIn, SESSION};
+use crate::store::{Health, ReadError, Reads, Rows, Store};
+use crate::supervise::{Faults, Probe, Probes};
+use crate::transport::{self, LONGPOLL, Transports, WIRE};
 
 use control::Control;
 
 pub use alone::{Running, serve, serve_with, stop_signal};
 
+/// How many actors of a kind `/readyz` names that rest.
+const NAMED: usize = 10;
+/// How often it is counted what the store takes on disk.
+const MEASURE_EVERY: Duration = Duration::from_secs(30);
 /// How often expired guests are cleared away.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -75,7 +79,7 @@ pub struct Server {
     routes: Routes,
     registry: RegistryHandle,
     arbiters: Vec<Arbiter>,
-    purge: Purge,
+    tasks: Vec<Task>,
     control: Option<Control>,
     /// The data directory, where it is this process's own.
     folder: Option<PathBuf>,
@@ -143,7 +147,7 @@ impl Server {
         if !System::is_registered() {
             return Err(ServeError::Other("no actix system runs on this thread".into()));
         }
-        let probes = Probes::default();
+        let probes = Probes::new(config.log.slow);
         let lasting = parts.rows.is_none();
         let store = match parts.rows {
             Some(rows) => Store::on(rows, &config.store, &probes)?,
@@ -154,7 +158,9 @@ impl Server {
         let handles = arbiters.iter().map(Arbiter::handle).collect();
         // Where the data directory is this process's own.
         let folder = (lasting && config.store.engine == Engine::Sled).then(|| config.store.path.clone());
+        let measure = measure(store.reads(), store.measure());
         let mut server = Self::build(config, store, probes, parts.faults, handles)?;
+        server.tasks.push(Task(actix::spawn(measure)));
         server.arbiters = arbiters;
         server.control = folder.as_deref().and_then(|folder| Control::open(folder, &server.routes.app));
         server.folder = folder;
@@ -192,6 +198,10 @@ impl Server {
         let [registrys, channels @ ..] = &arbiters[..] else {
             return Err(ServeError::Other("a server needs threads".into()));
         };
+        // All of them from the start: no series comes later.
+        for kind in [&PRESENCE, &CHANNEL, &HUB, &SESSION, &LONGPOLL, &WIRE] {
+            probes.of(kind);
+        }
         let config = Arc::new(config);
         let hidden = Hidden::default();
         let metrics = Metrics::new().map_err(|error| ServeError::Other(error.to_string()))?;
@@ -226,8 +236,16 @@ impl Server {
         let resting = {
             let probes = probes.clone();
             move || {
-                let all = probes.all().into_iter().map(|probe| probe.snapshot());
-                all.filter(|seen| seen.resting > 0).map(|seen| seen.kind.to_owned()).collect()
+                let named = |probe: Arc<Probe>| {
+                    let kind = probe.kind().name;
+                    // Who asks may be anybody, and a channel's name is not for everybody.
+                    let name =
+                        |name: String| if kind == CHANNEL.name { kind.to_owned() } else { format!("{kind} {name}") };
+                    let mut names: Vec<String> = probe.resting(NAMED).into_iter().map(name).collect();
+                    names.dedup();
+                    names
+                };
+                probes.all().into_iter().flat_map(named).collect()
             }
         };
         let store = Arc::new(RwLock::new(Some(store)));
@@ -241,11 +259,11 @@ impl Server {
         };
         let readiness = Arc::new(Readiness::new(health, resting));
         let scrape = Arc::new(Scrape::new(metrics, probes, collectors));
-        let purge = Purge(actix::spawn(purge(Arc::clone(&app))));
+        let tasks = vec![Task(actix::spawn(purge(Arc::clone(&app))))];
         readiness.started();
         let transports = Arc::new(Transports::new(&app));
         let routes = Routes { app, transports, readiness, scrape, part: Part::Whole };
-        Ok(Self { routes, registry, arbiters: Vec::new(), purge, control: None, folder: None, store })
+        Ok(Self { routes, registry, arbiters: Vec::new(), tasks, control: None, folder: None, store })
     }
 
     /// What its HTTP server is to answer with: everything, or what is for clients if operators have an address of their
@@ -293,9 +311,11 @@ impl Server {
         if !self.routes.app.is_draining() {
             self.drain().await;
         }
-        let Self { registry, arbiters, purge, control, store, .. } = self;
+        let Self { registry, arbiters, tasks, control, store, .. } = self;
         drop(control);
-        purge.end().await;
+        for task in tasks {
+            task.end().await;
+        }
         registry.stop().await;
         for arbiter in arbiters {
             arbiter.stop();
@@ -328,10 +348,10 @@ async fn drain(app: &App) {
     }
 }
 
-/// The task that clears away expired guests; it ends when this is dropped.
-struct Purge(JoinHandle<()>);
+/// Something that is done now and then; it ends when this is dropped.
+struct Task(JoinHandle<()>);
 
-impl Purge {
+impl Task {
     /// Ends it, and waits for that.
     async fn end(mut self) {
         self.0.abort();
@@ -339,9 +359,19 @@ impl Purge {
     }
 }
 
-impl Drop for Purge {
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Counts what the store takes on disk, where reading may block.
+async fn measure(reads: Reads, count: impl Fn() -> Result<(), ReadError> + Clone + Send + 'static) {
+    loop {
+        if let Err(error) = reads.run(count.clone()).await {
+            log::debug!("what the store takes on disk could not be counted: {error}");
+        }
+        tokio::time::sleep(MEASURE_EVERY).await;
     }
 }
 

@@ -1,4 +1,9 @@
-//! `GET /v1/admin/actors`: how each kind of actor is. It reads atomics, and enters no mailbox.
+//! `GET /v1/admin/actors`: how each kind of actor is, and which of them are slow or far behind. It reads atomics, and
+//! enters no mailbox.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use prometheus::Histogram;
@@ -8,22 +13,34 @@ use serde_json::json;
 use super::{Scrape, operator};
 use crate::http::asker::{Answer, respond, written};
 use crate::session::App;
-use crate::supervise::Probe;
+use crate::supervise::{Probe, Slot};
+
+/// How many actors of a kind are named.
+const NAMED: usize = 10;
 
 #[derive(Serialize)]
 struct Kind {
     kind: &'static str,
     live: i64,
+    started: u64,
+    /// By reason.
+    stopped: BTreeMap<String, u64>,
     mailbox_depth: i64,
     mailbox_high_water: i64,
     oldest_ms: u64,
     handled: u64,
+    /// By type.
+    messages: BTreeMap<String, u64>,
     handle_seconds: Quantiles,
     wait_seconds: Quantiles,
     restarts: u64,
     panics: u64,
     /// Over their restart budget.
     resting: i64,
+    /// Those whose longest handler within the last minute was longest.
+    slowest: Vec<Slowest>,
+    /// Those for which most messages wait.
+    deepest: Vec<Deepest>,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -31,6 +48,20 @@ struct Quantiles {
     p50: f64,
     p90: f64,
     p99: f64,
+}
+
+#[derive(Serialize)]
+struct Slowest {
+    name: String,
+    message: String,
+    ms: f64,
+}
+
+#[derive(Serialize)]
+struct Deepest {
+    name: String,
+    depth: u32,
+    oldest_ms: u64,
 }
 
 /// `GET /v1/admin/actors`
@@ -46,18 +77,71 @@ pub(super) async fn list(request: HttpRequest, app: web::Data<App>, scrape: web:
 
 fn kind(probe: &Probe) -> Kind {
     let (seen, [handle, wait]) = (probe.snapshot(), probe.histograms());
+    let (mut slowest, mut deepest) = (Top::default(), Top::default());
+    probe.each(|slot| {
+        if let Some(longest) = slot.longest() {
+            slowest.offer(longest, slot);
+        }
+        let (depth, oldest) = slot.waiting();
+        if depth > 0 {
+            deepest.offer((depth, oldest), slot);
+        }
+    });
+    // Exact to the message, where the scrape's is to a tenth of a second.
+    let oldest = deepest.0.iter().map(|((_, oldest), _)| *oldest).chain([seen.oldest]).max().unwrap_or_default();
     Kind {
         kind: seen.kind,
         live: seen.live,
+        started: seen.started,
+        stopped: seen.stopped.into_iter().collect(),
         mailbox_depth: seen.mailbox_depth,
         mailbox_high_water: seen.mailbox_high_water,
-        oldest_ms: seen.oldest.as_millis() as u64,
-        handled: seen.handled,
+        oldest_ms: oldest.as_millis() as u64,
+        handled: seen.handled.iter().map(|(_, count)| count).sum(),
+        messages: seen.handled.into_iter().collect(),
         handle_seconds: quantiles(handle),
         wait_seconds: quantiles(wait),
         restarts: seen.restarts,
         panics: seen.panics,
         resting: seen.resting,
+        slowest: slowest.into_iter().map(|((took, message), slot)| slow(&slot, took, probe.message(message))).collect(),
+        deepest: deepest.into_iter().map(|((depth, oldest), slot)| deep(&slot, depth, oldest)).collect(),
+    }
+}
+
+fn slow(slot: &Slot, took: Duration, message: String) -> Slowest {
+    Slowest { name: slot.name().to_owned(), message, ms: took.as_micros() as f64 / 1000.0 }
+}
+
+fn deep(slot: &Slot, depth: u32, oldest: Duration) -> Deepest {
+    Deepest { name: slot.name().to_owned(), depth, oldest_ms: oldest.as_millis() as u64 }
+}
+
+/// The few of whatever there is that have most of something, most first.
+struct Top<T>(Vec<(T, Arc<Slot>)>);
+
+impl<T> Default for Top<T> {
+    fn default() -> Self {
+        Self(Vec::with_capacity(NAMED + 1))
+    }
+}
+
+impl<T: Ord> Top<T> {
+    fn offer(&mut self, much: T, slot: &Arc<Slot>) {
+        let at = self.0.partition_point(|(more, _)| *more >= much);
+        if at < NAMED {
+            self.0.insert(at, (much, Arc::clone(slot)));
+            self.0.truncate(NAMED);
+        }
+    }
+}
+
+impl<T> IntoIterator for Top<T> {
+    type Item = (T, Arc<Slot>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -86,37 +170,5 @@ fn quantiles(times: &Histogram) -> Quantiles {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::clock;
-
-    #[test]
-    fn quantiles_lie_in_the_buckets_of_their_times() {
-        let probe = Probe::new("test");
-        assert_eq!(kind(&probe).handle_seconds, Quantiles { p50: 0.0, p90: 0.0, p99: 0.0 });
-        for n in 0..100 {
-            let took = Duration::from_micros(if n < 60 { 15 } else { 700 });
-            probe.handled(clock::stamp(), Duration::from_secs(99), took);
-        }
-        let seen = kind(&probe);
-        let Quantiles { p50, p90, p99 } = seen.handle_seconds;
-        assert!((1e-5..=2.5e-5).contains(&p50), "{p50}");
-        assert!((5e-4..=1e-3).contains(&p90) && (p90..=1e-3).contains(&p99), "{p90} {p99}");
-        assert!((seen.wait_seconds.p50 - 10.0).abs() < 1e-9, "above the last bucket");
-    }
-
-    #[test]
-    fn the_oldest_message_is_as_old_as_the_last_that_was_handled_and_nothing_where_none_waits() {
-        let probe = Probe::new("test");
-        assert_eq!(kind(&probe).oldest_ms, 0);
-        probe.entered();
-        std::thread::sleep(Duration::from_millis(20));
-        assert!(kind(&probe).oldest_ms >= 20);
-        probe.handled(clock::stamp(), Duration::ZERO, Duration::ZERO);
-        assert!(kind(&probe).oldest_ms < 20);
-        probe.left();
-        assert_eq!(kind(&probe).oldest_ms, 0);
-    }
-}
+#[path = "actors_tests.rs"]
+mod tests;

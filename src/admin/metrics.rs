@@ -21,9 +21,12 @@ pub struct Scrape {
 
 /// A figure of a probe: name, help, type, and how it is read.
 type Figure = (&'static str, &'static str, MetricType, fn(&Snapshot) -> f64);
+/// A count of a probe that is split: name, help, what it is split by, and how it is read.
+type Split = (&'static str, &'static str, &'static str, fn(&Snapshot) -> &[(String, u64)]);
 
-const FIGURES: [Figure; 6] = [
+const FIGURES: [Figure; 8] = [
     ("parlor_actor_live", "Actors that are alive.", MetricType::GAUGE, |of| of.live as f64),
+    ("parlor_actor_started_total", "Actors that came to life.", MetricType::COUNTER, |of| of.started as f64),
     ("parlor_actor_mailbox_depth", "Messages that wait in mailboxes.", MetricType::GAUGE, |of| of.mailbox_depth as f64),
     (
         "parlor_actor_mailbox_high_water",
@@ -31,9 +34,22 @@ const FIGURES: [Figure; 6] = [
         MetricType::GAUGE,
         |of| of.mailbox_high_water as f64,
     ),
-    ("parlor_actor_handled_total", "Messages handled.", MetricType::COUNTER, |of| of.handled as f64),
+    (
+        "parlor_actor_oldest_seconds",
+        "How long the oldest message that waits has waited, whichever actor it waits for.",
+        MetricType::GAUGE,
+        |of| of.oldest.as_secs_f64(),
+    ),
     ("parlor_actor_panics_total", "Handlers that panicked.", MetricType::COUNTER, |of| of.panics as f64),
     ("parlor_actor_restarts_total", "Actors rebuilt after a panic.", MetricType::COUNTER, |of| of.restarts as f64),
+    ("parlor_actor_resting", "Actors that do nothing, since they panicked too often.", MetricType::GAUGE, |of| {
+        of.resting as f64
+    }),
+];
+
+const SPLITS: [Split; 2] = [
+    ("parlor_actor_stopped_total", "Actors that ended, by why.", "reason", |of| &of.stopped),
+    ("parlor_actor_handled_total", "Messages handled, by type.", "message", |of| &of.handled),
 ];
 
 impl Scrape {
@@ -51,8 +67,9 @@ impl Scrape {
     pub fn text(&self) -> String {
         let probes = self.probes.all();
         let snapshots: Vec<Snapshot> = probes.iter().map(|probe| probe.snapshot()).collect();
-        let mut extra: Vec<MetricFamily> = FIGURES.iter().map(|figure| family(*figure, &snapshots)).collect();
-        for probe in &probes {
+        let mut extra: Vec<MetricFamily> = FIGURES.iter().map(|figure| whole(*figure, &snapshots)).collect();
+        extra.extend(SPLITS.iter().map(|split| parts(*split, &snapshots)));
+        for probe in probes.iter().filter(|probe| !probe.kind().messages.is_empty()) {
             extra.extend(probe.histograms().into_iter().flat_map(Collector::collect));
         }
         extra.extend(families(self.store.iter().map(|collector| &**collector)));
@@ -61,28 +78,47 @@ impl Scrape {
 }
 
 /// One figure of every actor kind.
-fn family((name, help, kind, read): Figure, snapshots: &[Snapshot]) -> MetricFamily {
-    let sample = |of: &Snapshot| {
-        let mut label = LabelPair::default();
-        label.set_name("kind".to_owned());
-        label.set_value(of.kind.to_owned());
-        let mut metric = Metric::from_label(vec![label]);
-        if kind == MetricType::COUNTER {
-            let mut counter = Counter::default();
-            counter.set_value(read(of));
-            metric.set_counter(counter);
-        } else {
-            let mut gauge = Gauge::default();
-            gauge.set_value(read(of));
-            metric.set_gauge(gauge);
-        }
-        metric
+fn whole((name, help, kind, read): Figure, snapshots: &[Snapshot]) -> MetricFamily {
+    let samples = snapshots.iter().map(|of| sample(kind, read(of), &[("kind", of.kind)]));
+    family(name, help, kind, samples.collect())
+}
+
+/// One count of every actor kind, split.
+fn parts((name, help, by, read): Split, snapshots: &[Snapshot]) -> MetricFamily {
+    let kind = MetricType::COUNTER;
+    let part = |of: &Snapshot, (value, count): &(String, u64)| {
+        sample(kind, *count as f64, &[("kind", of.kind), (by, value.as_str())])
     };
+    let samples = snapshots.iter().flat_map(|of| read(of).iter().map(move |counted| part(of, counted)));
+    family(name, help, kind, samples.collect())
+}
+
+fn sample(kind: MetricType, value: f64, labels: &[(&str, &str)]) -> Metric {
+    let pair = |&(name, value): &(&str, &str)| {
+        let mut label = LabelPair::default();
+        label.set_name(name.to_owned());
+        label.set_value(value.to_owned());
+        label
+    };
+    let mut metric = Metric::from_label(labels.iter().map(pair).collect());
+    if kind == MetricType::COUNTER {
+        let mut counter = Counter::default();
+        counter.set_value(value);
+        metric.set_counter(counter);
+    } else {
+        let mut gauge = Gauge::default();
+        gauge.set_value(value);
+        metric.set_gauge(gauge);
+    }
+    metric
+}
+
+fn family(name: &str, help: &str, kind: MetricType, samples: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.to_owned());
     family.set_help(help.to_owned());
     family.set_field_type(kind);
-    family.set_metric(snapshots.iter().map(sample).collect());
+    family.set_metric(samples);
     family
 }
 

@@ -1,5 +1,6 @@
 //! `GET /v1/admin/sessions`, and an end to one of them.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -8,11 +9,11 @@ use serde_json::json;
 use super::operator;
 use crate::http::asker::{ANSWER_WITHIN, Answer, page, respond, written};
 use crate::http::body::Query;
-use crate::model::Sid;
+use crate::model::{ChannelName, Sid};
 use crate::protocol::{ErrorCode, Problem};
 use crate::session::{App, Row};
 
-/// `GET /v1/admin/sessions?user=&address=&transport=&after=&limit=`
+/// `GET /v1/admin/sessions?user=&address=&transport=&channel=&sort=&after=&limit=`
 pub(super) async fn list(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
     respond(listed(&request, &app).await)
 }
@@ -21,12 +22,24 @@ async fn listed(request: &HttpRequest, app: &Arc<App>) -> Answer {
     operator(request, app).await?;
     let query = Query::of(request)?;
     let (after, limit) = page(&query, app)?;
+    let channel = query.text("channel")?.map(ChannelName::stored);
+    let channel = channel.transpose().map_err(|why| Problem::bad_frame(format!("channel: {why}")))?;
+    let queued = match query.text("sort")? {
+        None | Some("sid") => false,
+        Some("queued") if after.is_none() => true,
+        Some("queued") => return Err(Problem::bad_frame("after: there is but one page by what is queued")),
+        Some(other) => return Err(Problem::bad_frame(format!("sort: expected sid or queued, got {other:?}"))),
+    };
     let (user, address, transport) = (query.text("user")?, query.text("address")?, query.text("transport")?);
     let is = |wanted: Option<&str>, had: &str| wanted.is_none_or(|wanted| wanted == had);
     let wanted = |row: &Row| is(user, row.user.as_str()) && is(address, &row.address) && is(transport, row.transport);
-    let mut rows = in_time(app.survey()).await?;
+    let mut rows = in_time(app.survey(channel)).await?;
     rows.retain(wanted);
     let count = rows.len();
+    if queued {
+        // Of those that are alike, by name as they stand.
+        rows.sort_by_key(|row| Reverse(row.queued_bytes));
+    }
     rows.retain(|row| after.as_deref().is_none_or(|after| *row.sid.0 > *after));
     let more = rows.len() > limit;
     rows.truncate(limit);

@@ -12,13 +12,13 @@ use tokio::task::yield_now;
 
 use super::directory::{Context, Directory};
 use super::disk;
-use super::messages::{ChannelIn, ToHub};
+use super::messages::{CHANNEL, ChannelIn, Ending, ToHub};
 use super::state::State;
 use super::step::{Effect, Found, Input, Settings, Time};
 use crate::auth::is_known;
 use crate::clock;
 use crate::model::{ChannelName, Moment};
-use crate::supervise::{Budget, Envelope, Keeper, Post};
+use crate::supervise::{Budget, Envelope, Keeper, Life, Post, caught};
 
 /// How long an actor waits for more commands to a channel that is not there.
 const ABSENT: Duration = Duration::from_millis(500);
@@ -53,17 +53,17 @@ impl ChannelActor {
         online: Arc<AtomicUsize>,
         arbiter: &ArbiterHandle,
     ) -> Post<ChannelIn> {
-        let probe = context.probes.of("channel");
-        let counted = Arc::clone(&probe);
+        let life = Life::begin(&context.probes.of(&CHANNEL), name.as_str().into());
+        let slot = Arc::clone(life.slot());
         let address = Self::start_in_arbiter(arbiter, move |ctx| {
-            let own = Post::new(ctx.address().recipient(), Arc::clone(&probe));
+            let own = Post::new(ctx.address().recipient(), life.slot());
             let settings = Settings::of(&context.config);
             let (lives, called, hidden) = (Rc::new(Cell::new(0)), name.clone(), context.hidden.clone());
             let factory = move || {
                 lives.set(lives.get() + 1);
                 State::new(called.clone(), lives.get(), settings).hiding(hidden.clone())
             };
-            let keeper = Keeper::new(name.to_string(), probe, Budget::default(), factory);
+            let keeper = Keeper::new(life, Budget::default(), factory);
             let generation = context.log.generation();
             Self {
                 name,
@@ -79,10 +79,38 @@ impl ChannelActor {
                 leaving: false,
             }
         });
-        Post::new(address.recipient(), counted)
+        Post::new(address.recipient(), &slot)
+    }
+
+    /// Does what the core said; if it was rebuilt, what it says first. What panics over that costs the core its life, too.
+    fn go_on(&mut self, mut rebuilt: bool, mut effects: Vec<Effect>, ctx: &mut Ctx<Self>) {
+        loop {
+            while rebuilt {
+                let hubs = self.context.hubs.ids();
+                rebuilt = self.keeper.run("its new life", |state| effects = state.begin_again(time(), hubs));
+            }
+            let todo = std::mem::take(&mut effects);
+            let Err(panic) = caught(|| self.carry_out(todo, ctx)) else { return };
+            rebuilt = self.keeper.broke("what followed", &panic);
+            if !rebuilt {
+                return;
+            }
+        }
+    }
+
+    /// Does what a timer asks for.
+    fn timed(&mut self, ctx: &mut Ctx<Self>, act: impl FnOnce(&mut Self, &mut Ctx<Self>)) {
+        if let Err(panic) = caught(|| act(self, ctx))
+            && self.keeper.broke("a timer", &panic)
+        {
+            self.go_on(true, Vec::new(), ctx);
+        }
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>, ctx: &mut Ctx<Self>) {
+        if !effects.is_empty() {
+            self.context.faults.pass("channel.effects");
+        }
         let life = self.keeper.state().life;
         for effect in effects {
             match effect {
@@ -148,22 +176,40 @@ impl ChannelActor {
     }
 
     fn later(&self, life: u64, work: impl Future<Output = Input> + 'static) {
-        let own = self.own.clone();
-        actix::spawn(async move {
+        let (own, faults) = (self.own.clone(), self.context.faults.clone());
+        let broken = move |panic| ChannelIn::Broken(life, panic);
+        self.own.beside(broken, async move {
             let input = work.await;
+            faults.pass("channel.later");
             own.send(ChannelIn::Own(life, Box::new(input)));
         });
     }
 
     /// Goes to sleep once nobody has needed the channel for a while.
     fn rest(&mut self, ctx: &mut Ctx<Self>) {
+        self.context.faults.pass("channel.rest");
         let now = clock::moment();
+        if self.keeper.recover() {
+            self.go_on(true, Vec::new(), ctx);
+        }
         if !self.keeper.is_down() && !self.keeper.state().is_idle() {
             self.idle_since = None;
             return;
         }
         let since = *self.idle_since.get_or_insert(now);
         if now.since(since) >= self.context.config.channels.idle && self.directory.retire(&self.name, self.handled) {
+            self.keeper.ends(if self.keeper.is_down() { Ending::Failed } else { Ending::Idle });
+            ctx.stop();
+        }
+    }
+
+    /// Goes at once if there is no such channel: a name that somebody made up is not worth an actor.
+    fn leave(&mut self, ctx: &mut Ctx<Self>) {
+        self.leaving = false;
+        let absent = !self.keeper.is_down() && self.keeper.state().is_absent();
+        if absent && self.directory.retire(&self.name, self.handled) {
+            let deleted = self.keeper.state().was_deleted();
+            self.keeper.ends(if deleted { Ending::Deleted } else { Ending::Absent });
             ctx.stop();
         }
     }
@@ -174,7 +220,7 @@ impl Actor for ChannelActor {
 
     fn started(&mut self, ctx: &mut Ctx<Self>) {
         let every = (self.context.config.channels.idle / 2).max(Duration::from_millis(20));
-        ctx.run_interval(every, Self::rest);
+        ctx.run_interval(every, |actor, ctx| actor.timed(ctx, Self::rest));
     }
 }
 
@@ -185,7 +231,7 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
         let mut effects = Vec::new();
         // Held until the number of those who hear it is the new one.
         let told = if let ChannelIn::Shown(_, told) = envelope.message() { Some(told.clone()) } else { None };
-        self.handled += u64::from(!matches!(envelope.message(), ChannelIn::Own(..)));
+        self.handled += u64::from(!matches!(envelope.message(), ChannelIn::Own(..) | ChannelIn::Broken(..)));
         let faults = &self.context.faults;
         let generation = self.context.log.generation();
         let lost = std::mem::replace(&mut self.generation, generation) != generation;
@@ -203,14 +249,10 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
             }
             effects = next;
         });
-        if rebuilt {
-            let hubs = self.context.hubs.ids();
-            self.keeper.run(|state| effects = state.begin_again(time(), hubs));
-        }
         self.idle_since = None;
         self.online.store(self.keeper.state().online(), Relaxed);
         drop(told);
-        self.carry_out(effects, ctx);
+        self.go_on(rebuilt, effects, ctx);
         self.streak += 1;
         if self.streak == STREAK {
             self.streak = 0;
@@ -218,14 +260,7 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
             ctx.wait(yield_now().into_actor(self));
         }
         if !self.keeper.is_down() && self.keeper.state().is_absent() && !std::mem::replace(&mut self.leaving, true) {
-            // A name that somebody made up is not worth an actor.
-            ctx.run_later(ABSENT, |actor, ctx| {
-                actor.leaving = false;
-                let absent = !actor.keeper.is_down() && actor.keeper.state().is_absent();
-                if absent && actor.directory.retire(&actor.name, actor.handled) {
-                    ctx.stop();
-                }
-            });
+            ctx.run_later(ABSENT, |actor, ctx| actor.timed(ctx, Self::leave));
         }
     }
 }
@@ -243,6 +278,8 @@ fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
         ChannelIn::Own(life, input) if life == state.life => state.input(time(), *input),
         // What an earlier life set in motion.
         ChannelIn::Attached(..) | ChannelIn::Own(..) => Vec::new(),
+        ChannelIn::Broken(life, panic) if life == state.life => panic.again(),
+        ChannelIn::Broken(..) => Vec::new(),
         ChannelIn::Gone(conn) => state.gone(conn),
         ChannelIn::Lost(conn) => state.lost(conn),
         ChannelIn::Shown(user, _) => state.shown(&user),

@@ -3,12 +3,37 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use prometheus::IntGauge;
 use serde::Serialize;
 
 use super::ack::Ack;
 use super::step::Input;
 use crate::model::{ChannelName, Conn, Epoch, HubId, Role, Seq, Standing, UserName, Wall};
 use crate::protocol::{Frame, Posted, Problem, Publish, Start, Tending};
+use crate::supervise::{Kind, Named, Panic, named};
+
+/// A channel's actor.
+pub static CHANNEL: Kind = Kind { name: "channel", messages: &[ChannelIn::NAMES], endings: Ending::NAMES };
+
+/// Why a channel's actor ends. Its log stays, unless the channel was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With the server.
+    #[expect(dead_code, reason = "how one ends that says nothing of why")]
+    Stopped,
+    /// Nobody has needed it for a while.
+    Idle,
+    /// There is no such channel.
+    Absent,
+    /// There is none any more.
+    Deleted,
+    /// It was over its restart budget, and nobody has needed it since.
+    Failed,
+}
+
+named!(Ending: Stopped, Idle, Absent, Deleted, Failed);
+named!(ChannelIn: Command, Acked, Attached, Gone, Lost, Shown, HubReset, Own, Broken);
+named!(ToHub: Batch, Report, Aside);
 
 /// Whose command it is, and where its answer goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,25 +52,28 @@ pub struct Origin {
 
 /// Room for bytes that are under way, shared by a whole server.
 #[derive(Clone, Debug)]
-pub struct Volume(Arc<(AtomicUsize, usize)>);
+pub struct Volume(Arc<Room>);
+
+#[derive(Debug)]
+struct Room {
+    taken: AtomicUsize,
+    most: usize,
+    /// The same number as `taken`, for those who look on.
+    shown: IntGauge,
+}
 
 impl Volume {
-    /// Room for at most `most` bytes.
-    pub fn new(most: usize) -> Self {
-        Self(Arc::new((AtomicUsize::new(0), most)))
+    /// Room for at most `most` bytes; what is taken is shown there.
+    pub fn new(most: usize, shown: IntGauge) -> Self {
+        Self(Arc::new(Room { taken: AtomicUsize::new(0), most, shown }))
     }
 
     /// Takes room for `bytes`, if there is any; given back when the permit is dropped.
     pub fn take(&self, bytes: usize) -> Option<Permit> {
-        let (taken, most) = &*self.0;
-        let fits = |now: usize| now.checked_add(bytes).filter(|&then| then <= *most);
-        taken.fetch_update(Relaxed, Relaxed, fits).ok()?;
+        let fits = |now: usize| now.checked_add(bytes).filter(|&then| then <= self.0.most);
+        self.0.taken.fetch_update(Relaxed, Relaxed, fits).ok()?;
+        self.0.shown.add(bytes as i64);
         Some(Permit { volume: self.clone(), bytes })
-    }
-
-    /// Bytes under way now.
-    pub fn taken(&self) -> usize {
-        self.0.0.load(Relaxed)
     }
 }
 
@@ -58,7 +86,8 @@ pub struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.volume.0.0.fetch_sub(self.bytes, Relaxed);
+        self.volume.0.taken.fetch_sub(self.bytes, Relaxed);
+        self.volume.0.shown.sub(self.bytes as i64);
     }
 }
 
@@ -131,6 +160,8 @@ pub enum ChannelIn {
     HubReset(HubId),
     /// By the store, or a timer.
     Own(u64, Box<Input>),
+    /// By itself: what it waited for in this life panicked, and will not come.
+    Broken(u64, Panic),
 }
 
 /// A subscription as a hub reports it.

@@ -33,6 +33,6 @@ pub use ack::Ack;
 pub use directory::{Context, Directory, Hubs};
 pub use listing::{Seen, list, seen};
 pub use messages::{
-    Action, Answer, Aside, Batch, ChannelIn, Closed, Draft, Hears, Item, Joined, Origin, Permit, Subscriber, ToHub,
-    Told, Volume,
+    Action, Answer, Aside, Batch, CHANNEL, ChannelIn, Closed, Draft, Hears, Item, Joined, Origin, Permit, Subscriber,
+    ToHub, Told, Volume,
 };

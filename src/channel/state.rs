@@ -249,6 +249,11 @@ impl State {
         self.phase != Phase::Ready && self.is_idle()
     }
 
+    /// Whether it was there and is no more.
+    pub fn was_deleted(&self) -> bool {
+        self.ended == Closed::Deleted
+    }
+
     /// The log as far as it is kept.
     pub fn kept(&self) -> Kept<'_> {
         let head = self.seqs.head();

@@ -41,6 +41,7 @@ pub(super) fn check(raw: Raw, places: &Places) -> (Config, Vec<Fault>) {
         log: Logging {
             format: check.one_of("log.format", &raw.log.format, &LOG_FORMATS),
             filter: check.filter(raw.log.filter),
+            slow: check.ms("log.slow_ms", raw.log.slow_ms, 0..=MINUTE_MS),
         },
     };
     (config, check.faults)

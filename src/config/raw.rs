@@ -137,6 +137,7 @@ sections! {
     log: Logging {
         filter: String = "info".into(),
         format: String = "plain".into(),
+        slow_ms: u64 = 100,
     }
 }
 
@@ -272,7 +273,11 @@ impl From<&Config> for Raw {
                 logins_per_minute: u64::from(from.rates.logins_per_minute),
                 sign_ups_per_hour: u64::from(from.rates.sign_ups_per_hour),
             },
-            log: Logging { filter: from.log.filter.clone(), format: word(&LOG_FORMATS, &from.log.format) },
+            log: Logging {
+                filter: from.log.filter.clone(),
+                format: word(&LOG_FORMATS, &from.log.format),
+                slow_ms: from.log.slow.as_millis() as u64,
+            },
         }
     }
 }

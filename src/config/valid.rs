@@ -344,6 +344,8 @@ pub struct Logging {
     pub filter: String,
     /// How a line looks.
     pub format: LogFormat,
+    /// A handler of an actor that takes so long is worth a line; none, if zero.
+    pub slow: Duration,
 }
 
 /// How a log line looks.

@@ -159,8 +159,10 @@ fn gauge(r: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::E
 }
 
 fn build_info(r: &Registry) -> Result<(), prometheus::Error> {
-    let opts = Opts::new("parlor_build_info", "1, labelled with the version of this build.")
-        .const_label("version", env!("CARGO_PKG_VERSION"));
+    let opts = Opts::new("parlor_build_info", "1, labelled with the version of this build, and what it was built for.")
+        .const_label("version", env!("CARGO_PKG_VERSION"))
+        .const_label("os", std::env::consts::OS)
+        .const_label("arch", std::env::consts::ARCH);
     let info = IntGauge::with_opts(opts)?;
     info.set(1);
     r.register(Box::new(info))
@@ -181,10 +183,14 @@ mod tests {
             "parlor_frames_total{direction=\"in\",transport=\"websocket\"} 0",
             "parlor_closes_total{code=\"4001\"} 0",
             "parlor_presence_sweep_seconds_count 0",
-            &format!("parlor_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing from\n{text}");
         }
+        let version = format!("version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        assert!(
+            text.lines().any(|found| found.starts_with("parlor_build_info{") && found.ends_with(&version)),
+            "{text}"
+        );
     }
 
     #[test]

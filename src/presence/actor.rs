@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::delta::{Effect, Input, Now};
+use super::messages::PRESENCE;
 use super::notes::{BATCH, Notes};
 use super::{Hidden, RegistryIn, Table, ToHub};
 use crate::clock;
@@ -21,7 +22,7 @@ use crate::config;
 use crate::metrics;
 use crate::model::{HubId, Moment};
 use crate::store::Meta;
-use crate::supervise::{Budget, Envelope, Faults, Keeper, Post, Probes};
+use crate::supervise::{Budget, Envelope, Faults, Keeper, Life, Post, Probes, caught};
 
 /// How long what was noted may wait until it is written.
 const NOTES_WAIT: Duration = Duration::from_secs(3);
@@ -32,8 +33,6 @@ struct Shared {
     /// Tables built so far; the last one's incarnation.
     lives: AtomicU64,
     hubs: Mutex<BTreeMap<HubId, Post<ToHub>>>,
-    /// Whether the registry is over its restart budget.
-    resting: AtomicBool,
 }
 
 /// The actor. It is spoken to through [`RegistryHandle::post`].
@@ -54,7 +53,6 @@ pub struct Registry {
 pub struct RegistryHandle {
     post: Post<RegistryIn>,
     stop: Recipient<Stop>,
-    shared: Arc<Shared>,
     notes: Arc<Notes>,
 }
 
@@ -76,7 +74,8 @@ impl Registry {
         hidden: &Hidden,
     ) -> RegistryHandle {
         let notes = Notes::new(meta);
-        let probe = probes.of("presence");
+        let life = Life::begin(&probes.of(&PRESENCE), "registry".into());
+        let slot = Arc::clone(life.slot());
         let shared = Arc::new(Shared::default());
         let (timeout, sweep_every) = (config.timeout, config.sweep);
         let factory = {
@@ -91,10 +90,10 @@ impl Registry {
             }
         };
         let address = {
-            let (probe, shared, notes) = (Arc::clone(&probe), Arc::clone(&shared), Arc::clone(&notes));
+            let (shared, notes) = (Arc::clone(&shared), Arc::clone(&notes));
             let (faults, metrics) = (faults.clone(), metrics.clone());
             Self::start_in_arbiter(arbiter, move |_| Self {
-                keeper: Keeper::new("registry".into(), probe, Budget::default(), factory),
+                keeper: Keeper::new(life, Budget::default(), factory),
                 shared,
                 notes,
                 faults,
@@ -104,16 +103,25 @@ impl Registry {
                 flushed: clock::moment(),
             })
         };
-        let post = Post::new(address.clone().recipient(), probe);
-        RegistryHandle { post, stop: address.recipient(), shared, notes }
+        let post = Post::new(address.clone().recipient(), &slot);
+        RegistryHandle { post, stop: address.recipient(), notes }
     }
 
     /// The interval timer.
     fn tick(&mut self) {
         let (faults, metrics) = (&self.faults, &self.metrics);
         let mut effects = Vec::new();
-        self.keeper.run(|table| effects = sweep(table, faults, metrics));
+        self.keeper.run("a sweep", |table| effects = sweep(table, faults, metrics));
         self.settle(effects);
+        if let Err(panic) = caught(|| self.write_down()) {
+            self.keeper.broke("what it writes down", &panic);
+            self.settle(Vec::new());
+        }
+    }
+
+    /// Has what was noted written, if it is time.
+    fn write_down(&mut self) {
+        self.faults.pass("registry.notes");
         let now = clock::moment();
         if now.since(self.flushed) >= NOTES_WAIT || self.notes.len() >= BATCH {
             self.flushed = now;
@@ -121,10 +129,19 @@ impl Registry {
         }
     }
 
+    /// Does what the table said. What panics over that costs the table its life, too.
+    fn settle(&mut self, mut effects: Vec<Effect>) {
+        while let Err(panic) = caught(|| self.carry_out(std::mem::take(&mut effects))) {
+            if !self.keeper.broke("what followed", &panic) {
+                break;
+            }
+        }
+    }
+
     /// Does what the table said, and what a rebuilt one has to say first.
-    fn settle(&mut self, effects: Vec<Effect>) {
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        self.faults.pass("registry.effects");
         self.perform(effects);
-        self.shared.resting.store(self.keeper.is_down(), Relaxed);
         if self.keeper.is_down() {
             return;
         }
@@ -217,7 +234,7 @@ impl Handler<Stop> for Registry {
 
     fn handle(&mut self, Stop(stopped): Stop, ctx: &mut Self::Context) {
         let notes = &self.notes;
-        self.keeper.run(|table| table.last_seen().for_each(|(user, at)| notes.note(user.clone(), at)));
+        self.keeper.run("its end", |table| table.last_seen().for_each(|(user, at)| notes.note(user.clone(), at)));
         ctx.stop();
         // Whoever stops the server may have given up waiting.
         let _ = stopped.send(());
@@ -228,12 +245,6 @@ impl RegistryHandle {
     /// How the registry is spoken to.
     pub fn post(&self) -> Post<RegistryIn> {
         self.post.clone()
-    }
-
-    /// Asks, without entering the mailbox, whether the registry is over its restart budget and rests: for readiness.
-    pub fn resting(&self) -> impl Fn() -> bool + Send + Sync + 'static {
-        let shared = Arc::clone(&self.shared);
-        move || shared.resting.load(Relaxed)
     }
 
     /// Handles what was sent before, writes when everyone was last seen, and ends the registry. It returns when that is

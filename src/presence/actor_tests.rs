@@ -6,8 +6,11 @@ use super::*;
 use crate::auth::memory_meta::MemoryMeta;
 use crate::model::{Conn, Secret, UserName};
 use crate::presence::{Asker, Reason, Row, Seen, State};
+use crate::supervise::{Kind, Lasting, Named};
 
 const LONG: Duration = Duration::from_secs(3_600);
+
+static EAR: Kind = Kind { name: "hub", messages: &[ToHub::NAMES], endings: Lasting::NAMES };
 
 /// A hub that only listens.
 struct Ear {
@@ -36,9 +39,10 @@ struct Hub {
 impl Hub {
     fn start(id: u32, registry: &Post<RegistryIn>) -> Self {
         let (tell, heard) = mpsc::unbounded_channel();
-        let probe = Probes::default().of("hub");
-        let keeper = Keeper::new("ear".into(), Arc::clone(&probe), Budget::default(), move || tell.clone());
-        let post = Post::new(Ear { keeper }.start().recipient(), probe);
+        let life = Life::begin(&Probes::default().of(&EAR), "ear".into());
+        let slot = Arc::clone(life.slot());
+        let keeper = Keeper::new(life, Budget::default(), move || tell.clone());
+        let post = Post::new(Ear { keeper }.start().recipient(), &slot);
         let hub = Self { id: HubId(id), post, heard, registry: registry.clone() };
         hub.introduce();
         hub
@@ -167,7 +171,7 @@ async fn after_a_panic_users_are_unknown_until_every_hub_has_reported_and_nobody
             }
             assert_eq!((told.1, told.2), (State::Online, None));
         }
-        let shown = bench.probes.of("presence").snapshot();
+        let shown = bench.probes.of(&PRESENCE).snapshot();
         assert_eq!((shown.panics, shown.restarts, shown.live), (1, 1, 1));
         bench.handle.stop().await;
         while let Ok(told) = a.heard.try_recv() {
@@ -227,7 +231,8 @@ async fn stopping_writes_when_everyone_was_last_seen_those_who_stay_included() {
 async fn a_registry_that_panics_too_often_rests_and_says_so() {
     let bench = bench(LONG, LONG);
     let registry = bench.handle.post();
-    let resting = bench.handle.resting();
+    let probe = bench.probes.of(&PRESENCE);
+    let resting = || probe.snapshot().resting > 0;
     for _ in 0..=Budget::default().restarts {
         assert!(!resting());
         bench.faults.arm("registry.beat");

@@ -3,7 +3,13 @@
 use serde::Serialize;
 
 use crate::model::{Conn, HubId, Moment, Sid, UserName, Wall};
-use crate::supervise::Post;
+use crate::supervise::{Kind, Lasting, Named, Post, named};
+
+/// The registry.
+pub static PRESENCE: Kind = Kind { name: "presence", messages: &[RegistryIn::NAMES], endings: Lasting::NAMES };
+
+named!(RegistryIn: Hub, Report, Up, Beat, Down, Ask, Forget, Shown, Online, Sweep);
+named!(ToHub: Report, Answer, Changed, Reap);
 
 /// Whether someone is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

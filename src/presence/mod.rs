@@ -17,5 +17,5 @@ pub use actor::{Registry, RegistryHandle};
 pub use contacts::{CONTACTS_PREFIX, Contacts, contacts_key};
 pub use gone::{LAST_SEEN_PREFIX, last_seen_key, last_seen_text, parse_last_seen};
 pub use hidden::{Hidden, VISIBLE_PREFIX};
-pub use messages::{Asked, Asker, OnlinePage, Reason, RegistryIn, Row, Seen, State, ToHub, Whom};
+pub use messages::{Asked, Asker, OnlinePage, PRESENCE, Reason, RegistryIn, Row, Seen, State, ToHub, Whom};
 pub use table::Table;

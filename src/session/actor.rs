@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::cell::{Cell, Shared, draining};
 use super::machine::{Desk, Effect, Machine, Rules};
+use super::messages::Ending;
 use super::outbox::Outbox;
 use super::pass;
 use super::pending::{ANSWER_WITHIN, To};
@@ -22,7 +23,7 @@ use crate::clock;
 use crate::model::{ChannelName, Moment, Secret, Standing, UserName};
 use crate::presence::{Reason, RegistryIn, Seen};
 use crate::protocol::{Bounds, CloseCode, ErrorCode, Problem, reply};
-use crate::supervise::{Envelope, Post, Probe, attempt};
+use crate::supervise::{Envelope, Life, Post, attempt, endure};
 
 /// What a publish takes in memory besides its body, in bytes.
 const PUBLISH_OVERHEAD: usize = 512;
@@ -32,7 +33,7 @@ pub struct Session {
     pub(super) machine: Machine,
     /// In which standing its user speaks.
     pub(super) standing: Standing,
-    probe: Arc<Probe>,
+    pub(super) life: Life,
     pub(super) cell: Shared,
     pub(super) worker: Rc<Worker>,
     pub(super) bearer: Option<String>,
@@ -41,6 +42,8 @@ pub struct Session {
     pub(super) shared: Option<Arc<Pace>>,
     /// Whether a timer looks after overdue commands.
     timed: bool,
+    /// Whether something of it panicked.
+    broken: bool,
     /// Whether it is there for one command, and nobody learns of it.
     errand: bool,
     /// The goodbye that is answered when everything before it is.
@@ -54,22 +57,22 @@ impl Session {
     pub(super) fn start(worker: &Rc<Worker>, address: Option<IpAddr>, purpose: Purpose) -> Shared {
         let app = &worker.app;
         let config = &app.context.config;
-        let probe = app.context.probes.of("session");
         let secret = Secret::new(worker.id, clock::random());
         let rules = Rules {
             bounds: Bounds { body_bytes: config.limits.body_bytes, page_max: config.limits.page_max },
             outstanding: config.limits.outstanding,
             channels: config.limits.channels_per_session,
         };
+        let sid = secret.sid();
+        let life = Life::begin(&app.sessions_probe, Arc::clone(&sid.0));
         let ctx = Ctx::<Self>::new();
-        let post = Post::new(ctx.address().recipient(), Arc::clone(&probe));
+        let post = Post::new(ctx.address().recipient(), life.slot());
         let address = address.map_or_else(|| "unix".into(), |address| address.to_string());
         let now = clock::moment();
         let queue = config.limits.session_queue_bytes;
         let numbered = matches!(purpose, Purpose::Numbered(_));
         let outbox = if numbered { Outbox::numbered(queue) } else { Outbox::new(queue) };
-        let cell = Rc::new(RefCell::new(Cell::new(app.next_conn(), secret, address, outbox, now, post)));
-        probe.started();
+        let cell = Rc::new(RefCell::new(Cell::new(app.next_conn(), (secret, sid), address, outbox, now, post)));
         let mut machine = Machine::new(rules);
         let mut standing = Standing::Guest;
         let (bearer, errand, shared) = match purpose {
@@ -85,13 +88,14 @@ impl Session {
         let session = Self {
             machine,
             standing,
-            probe,
+            life,
             cell: Rc::clone(&cell),
             worker: Rc::clone(worker),
             bearer,
             pace: app.rates.session(),
             shared,
             timed: false,
+            broken: false,
             errand,
             goodbye: None,
             turn: Rc::default(),
@@ -176,7 +180,6 @@ impl Session {
         let Some(user) = self.machine.user().cloned() else { return };
         let refused = if let Action::Publish(draft) = &mut action {
             draft.permit = app.volume.take(draft.publish.body.len() + PUBLISH_OVERHEAD);
-            app.context.metrics.inflight_bytes.set(app.volume.taken() as i64);
             let full = || Problem::new(ErrorCode::Overloaded, "too many publishes are under way").retry_after(200);
             draft.permit.is_none().then(full)
         } else {
@@ -195,6 +198,7 @@ impl Session {
     fn refuse(&self, ticket: u64, problem: &Problem, now: Moment) {
         let mut cell = self.cell.borrow_mut();
         if let Some(waiting) = cell.settle(ticket) {
+            self.worker.refused(&waiting);
             cell.refuse(&waiting.to, problem, now);
         }
     }
@@ -206,10 +210,23 @@ impl Session {
         self.worker.app.registry.send(RegistryIn::Beat { hub: self.worker.id, seen: seen(&cell, user) });
     }
 
-    /// The session has ended: everybody who knows of it is told.
+    /// The session has ended: everybody who knows of it is told, whatever else breaks.
     fn over(&mut self, reason: Reason, ctx: &mut Ctx<Self>) {
+        ctx.stop();
         let cell = self.cell.borrow();
         let app = &self.worker.app;
+        if let Some(user) = &cell.user {
+            app.context.metrics.sessions.dec();
+            app.registry.send(RegistryIn::Down { user: user.clone(), conn: cell.conn, reason });
+        }
+        self.worker.hub.send(HubIn::Gone(cell.conn, cell.user.clone()));
+        let code = cell.over().map_or(CloseCode::Normal, |over| over.code);
+        self.life.ends(match (self.broken, self.errand) {
+            (true, _) => Ending::Failed,
+            (_, true) => Ending::Errand,
+            _ => Ending::of(code, reason),
+        });
+        app.context.faults.pass("session.over");
         if let Some(over) = cell.over().filter(|_| !self.errand) {
             app.context.metrics.closes(over.code.number()).inc();
             if over.code == CloseCode::TooSlow {
@@ -218,12 +235,21 @@ impl Session {
             let (user, code) = (cell.user.as_ref().map_or("", UserName::as_str), over.code.number());
             log::debug!(sid:% = cell.sid, user, address:% = cell.address, code; "a session ends");
         }
-        if let Some(user) = &cell.user {
-            app.registry.send(RegistryIn::Down { user: user.clone(), conn: cell.conn, reason });
-            app.context.metrics.sessions.dec();
+    }
+
+    /// Does something of the session's that is no message; if that panics, the session ends.
+    pub(super) fn guard(&mut self, what: &str, act: impl FnOnce(&mut Self)) {
+        let slot = Arc::clone(self.life.slot());
+        if !endure(&slot, what, || act(self)) {
+            self.break_off();
         }
-        self.worker.hub.send(HubIn::Gone(cell.conn, cell.user.clone()));
-        ctx.stop();
+    }
+
+    /// Something of it panicked: nothing that it knows is used again, and its client comes back.
+    fn break_off(&mut self) {
+        self.broken = true;
+        let problem = Problem::new(ErrorCode::Internal, "the session broke; come back");
+        self.cell.borrow_mut().end(CloseCode::Later, Some(problem), Reason::Disconnected, clock::moment());
     }
 
     /// Answers commands that nobody has answered in time, now or when the oldest is due.
@@ -231,17 +257,20 @@ impl Session {
         let due = self.cell.borrow().pending.due();
         let Some(due) = due.filter(|_| !self.timed) else { return };
         self.timed = true;
-        ctx.run_later(due.since(clock::moment()), |session, ctx| {
-            session.timed = false;
-            let now = clock::moment();
-            let overdue = || session.cell.borrow_mut().pending.take_overdue(now);
-            let late: Vec<_> = std::iter::from_fn(overdue).collect();
-            for waiting in late {
-                session.cell.borrow_mut().refuse(&waiting.to, &Problem::unavailable("no answer in time"), now);
-            }
-            session.cell.borrow_mut().unblock();
-            session.look_after(ctx);
-        });
+        ctx.run_later(due.since(clock::moment()), |session, ctx| session.guard("a timer", |session| session.late(ctx)));
+    }
+
+    fn late(&mut self, ctx: &mut Ctx<Self>) {
+        self.timed = false;
+        let now = clock::moment();
+        let overdue = || self.cell.borrow_mut().pending.take_overdue(now);
+        let late: Vec<_> = std::iter::from_fn(overdue).collect();
+        for waiting in late {
+            self.worker.refused(&waiting);
+            self.cell.borrow_mut().refuse(&waiting.to, &Problem::unavailable("no answer in time"), now);
+        }
+        self.cell.borrow_mut().unblock();
+        self.look_after(ctx);
     }
 
     /// Everything that the client asked before its goodbye is answered.
@@ -257,6 +286,7 @@ impl Session {
     fn take(&mut self, message: SessionIn, ctx: &mut Ctx<Self>) {
         match message {
             SessionIn::Frame(text, slot, came) => {
+                self.worker.app.context.faults.pass("session.frame");
                 self.frame(&text, slot, came, ctx);
                 let mut cell = self.cell.borrow_mut();
                 cell.unread = cell.unread.saturating_sub(1);
@@ -266,6 +296,7 @@ impl Session {
             SessionIn::Leave => self.leave(),
             SessionIn::Beat => self.beat(),
             SessionIn::Over(reason) => self.over(reason, ctx),
+            SessionIn::Broken(panic) => panic.again(),
         }
     }
 }
@@ -280,9 +311,11 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Ctx<Self>) {
         ctx.run_later(self.worker.app.context.config.limits.hello_timeout, |session, _| {
-            if session.machine.is_fresh() {
-                session.cell.borrow_mut().end(CloseCode::NoHello, None, Reason::Disconnected, clock::moment());
-            }
+            session.guard("its hello's end", |session| {
+                if session.machine.is_fresh() {
+                    session.cell.borrow_mut().end(CloseCode::NoHello, None, Reason::Disconnected, clock::moment());
+                }
+            });
         });
     }
 }
@@ -291,16 +324,9 @@ impl Handler<Envelope<SessionIn>> for Session {
     type Result = ();
 
     fn handle(&mut self, envelope: Envelope<SessionIn>, ctx: &mut Ctx<Self>) {
-        let (probe, name) = (Arc::clone(&self.probe), self.cell.borrow().sid.to_string());
-        if !attempt(&probe, &name, envelope, |message| self.take(message, ctx)) {
-            let problem = Problem::new(ErrorCode::Internal, "the session broke; come back");
-            self.cell.borrow_mut().end(CloseCode::Later, Some(problem), Reason::Disconnected, clock::moment());
+        let slot = Arc::clone(self.life.slot());
+        if !attempt(&slot, envelope, |message| self.take(message, ctx)) {
+            self.break_off();
         }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.probe.stopped();
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
-use super::HubIn;
 use super::admission::{Admission, Room};
+use super::messages::{HubIn, SESSION};
 use super::rates::Rates;
 use crate::auth::Gate;
 use crate::channel::{Context, Directory, Volume};
@@ -15,7 +15,7 @@ use crate::clock;
 use crate::model::{Conn, HubId};
 use crate::presence::RegistryIn;
 use crate::protocol::{ErrorCode, Limits, Problem};
-use crate::supervise::Post;
+use crate::supervise::{Post, Probe};
 
 /// A server's parts, as its sessions see them.
 pub struct App {
@@ -40,6 +40,8 @@ pub struct App {
     operators: Arc<Room>,
     draining: AtomicBool,
     workers: Mutex<Vec<Post<HubIn>>>,
+    /// What shows the sessions' work.
+    pub(super) sessions_probe: Arc<Probe>,
 }
 
 impl App {
@@ -52,7 +54,7 @@ impl App {
         boot: u64,
     ) -> Self {
         let limits = &context.config.limits;
-        let volume = Volume::new(limits.inflight_bytes);
+        let volume = Volume::new(limits.inflight_bytes, context.metrics.inflight_bytes.clone());
         let (room, sockets) = (Arc::new(Room::of_sessions(limits)), Arc::new(Room::of_sockets(limits)));
         let operators = Arc::new(Room::of_operators());
         let rates = Rates::new(&context.config.rates);
@@ -64,6 +66,7 @@ impl App {
             outstanding: limits.outstanding,
             channels: limits.channels_per_session,
         };
+        let sessions_probe = context.probes.of(&SESSION);
         Self {
             context,
             directory,
@@ -80,6 +83,7 @@ impl App {
             operators,
             draining: AtomicBool::new(false),
             workers: Mutex::default(),
+            sessions_probe,
         }
     }
 

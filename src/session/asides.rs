@@ -71,12 +71,9 @@ pub(super) fn item(state: &mut State, channel: &ChannelName, item: Item, whom: &
         Item::Refused(origin, problem) => state.with_cell(origin.conn, |cell, now| {
             let mut cell = cell.borrow_mut();
             let Some(waiting) = cell.settle(origin.ticket) else { return };
-            match waiting.what {
-                What::Publish => state.worker.app.context.metrics.publishes.of(Outcome::Refused).inc(),
-                What::Join if !state.hears(origin.conn, channel) => {
-                    cell.channels.remove(channel);
-                }
-                _ => {}
+            state.worker.refused(&waiting);
+            if waiting.what == What::Join && !state.hears(origin.conn, channel) {
+                cell.channels.remove(channel);
             }
             cell.refuse(&waiting.to, &problem, now);
         }),
@@ -242,7 +239,7 @@ fn count_unread(
         let channel = channel.clone();
         context.reads.run(move || log.unread(&channel, &user, read, UNREAD_MAX))
     };
-    actix::spawn(async move {
+    state.beside(async move {
         let frame = counted.await.ok().map(|unread| {
             base["unread"] = unread.count.into();
             event("activity", base)

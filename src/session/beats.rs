@@ -20,6 +20,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 impl State {
     /// One part of a heartbeat: looks after all who are ending or stuck, and greets those whose turn it is.
     pub fn tick(&mut self) {
+        self.worker.app.context.faults.pass("hub.tick");
         self.slot = (self.slot + 1) % SLOTS;
         let (now, wall) = (clock::moment(), clock::wall());
         let patience = self.worker.app.context.config.presence.timeout * 3 / 4;
@@ -105,7 +106,7 @@ impl State {
         }
         if left {
             let hub = self.worker.hub.clone();
-            actix::spawn(async move {
+            self.beside(async move {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 hub.send(HubIn::Drain);
             });

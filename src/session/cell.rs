@@ -109,16 +109,15 @@ pub struct Over {
 pub type Shared = Rc<RefCell<Cell>>;
 
 impl Cell {
-    /// A session that has not said hello.
+    /// A session that has not said hello, with its secret and the name that stands for it.
     pub fn new(
         conn: Conn,
-        secret: Secret,
+        (secret, sid): (Secret, Sid),
         address: String,
         outbox: Outbox,
         now: Moment,
         session: Post<SessionIn>,
     ) -> Self {
-        let sid = secret.sid();
         Self {
             conn,
             secret,

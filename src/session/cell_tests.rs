@@ -1,10 +1,13 @@
 //! A session that has no room: when it is reminded that there is more, and when it is given up.
 
+use std::sync::Arc;
+
 use actix::{Actor, AsyncContext, Context, Handler};
 
 use super::*;
 use crate::model::HubId;
-use crate::supervise::{Envelope, Probes};
+use crate::session::messages::SESSION;
+use crate::supervise::{Envelope, Life, Probes};
 
 /// A session that nobody runs.
 struct Idle;
@@ -22,9 +25,11 @@ impl Handler<Envelope<SessionIn>> for Idle {
 const LIMIT: usize = 1000;
 
 fn cell(outbox: Outbox) -> Cell {
-    let session = Post::new(Context::<Idle>::new().address().recipient(), Probes::default().of("session"));
     let secret = Secret::new(HubId(0), [0; 32]);
-    Cell::new(Conn { boot: 1, count: 1 }, secret, String::new(), outbox, Moment(0), session)
+    let sid = secret.sid();
+    let life = Life::begin(&Probes::default().of(&SESSION), Arc::clone(&sid.0));
+    let session = Post::new(Context::<Idle>::new().address().recipient(), life.slot());
+    Cell::new(Conn { boot: 1, count: 1 }, (secret, sid), String::new(), outbox, Moment(0), session)
 }
 
 /// A cell that a message of the channel, which all others had room for, found full.

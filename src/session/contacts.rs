@@ -17,7 +17,7 @@ use super::cell::Shared;
 use super::hub::State;
 use super::lists::{Change, Listed};
 use super::pending::What;
-use super::queries::{last_seen, settle_later, unread_now, written as members};
+use super::queries::{beside, last_seen, settle_later, unread_now, written as members};
 use super::watches::Source;
 use super::{App, HubIn, Session, Worker};
 use crate::auth::{AuthError, Identity};
@@ -151,7 +151,7 @@ pub(super) fn visible(session: &Session, ticket: u64, on: bool) {
 pub(super) fn command(session: &Session, ticket: u64, add: Vec<UserName>, remove: Vec<UserName>) {
     let Some(user) = session.user().cloned() else { return };
     let (cell, worker, turn) = (Rc::clone(&session.cell), Rc::clone(&session.worker), Rc::clone(&session.turn));
-    actix::spawn(async move {
+    beside(&session.cell, async move {
         let _turn = turn.lock().await;
         let changed = change(&worker.app.context, &user, add, remove).await;
         let mut cell = cell.borrow_mut();
@@ -221,7 +221,7 @@ fn tell(state: &mut State, change: Change, conns: Vec<Conn>) {
     let context = &state.worker.app.context;
     let (meta, names, hub) = (Arc::clone(&context.meta), added.clone(), state.worker.hub.clone());
     let look_up = context.reads.run(move || last_seen(&*meta, names));
-    actix::spawn(async move {
+    state.beside(async move {
         // Where the disk cannot say, the registry may.
         let asked = look_up.await.unwrap_or_else(|_| added.into_iter().map(|user| (user, None)).collect());
         conns.into_iter().for_each(|conn| hub.send(HubIn::Ask(conn, CONTACTS, asked.clone())));

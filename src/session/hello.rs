@@ -13,6 +13,7 @@ use crate::clock;
 use crate::model::{Moment, Standing};
 use crate::presence::{Reason, RegistryIn};
 use crate::protocol::{CloseCode, Hello, Problem, VERSIONS, Welcome, reply};
+use crate::supervise::{Panic, caught_all};
 
 /// How much of what a client calls itself is kept, in characters.
 const CLIENT_NAME: usize = 64;
@@ -28,6 +29,7 @@ impl Session {
         let token = hello.token.or_else(|| self.bearer.clone());
         let (worker, conn) = (Rc::clone(&self.worker), self.cell.borrow().conn);
         let found = async move {
+            app.context.faults.pass("session.hello");
             if app.is_draining() {
                 return Err(AuthError::Unavailable("the server is stopping".into()));
             }
@@ -43,7 +45,13 @@ impl Session {
             tokio::time::timeout(ANSWER_WITHIN, found).await.unwrap_or_else(|_| Err(late()))
         };
         let voids = self.worker.app.gate.voids();
-        ctx.wait(found.into_actor(self).map(move |found, session, _| session.greeted(to, client, found, voids)));
+        let greeted = move |found, session: &mut Self, _: &mut Ctx<Self>| {
+            session.guard("a hello", |session| match found {
+                Ok(found) => session.greeted(to, client, found, voids),
+                Err(panic) => Panic::again(panic),
+            });
+        };
+        ctx.wait(caught_all(found).into_actor(self).map(greeted));
     }
 
     /// Welcomes whoever was found, or says why not. Tokens had become void `voids` times before that was found.

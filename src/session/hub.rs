@@ -17,7 +17,7 @@ use super::lists::Lists;
 use super::pulls::Floor;
 use super::watches::Watches;
 use super::worker::Worker;
-use super::{App, HubIn};
+use super::{App, HUB, HubIn};
 use super::{asides, contacts, pass, survey};
 use crate::channel::{Batch, ChannelIn, Closed, Hears, Subscriber, ToHub, Told};
 use crate::clock;
@@ -27,7 +27,7 @@ use crate::model::{ChannelName, Conn, Moment, UserName};
 use crate::presence::{self, Reason, RegistryIn};
 use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
 use crate::store::ReadError;
-use crate::supervise::{Budget, Envelope, Keeper, Post};
+use crate::supervise::{Budget, Envelope, Keeper, Life, Named, Post, caught};
 
 /// What a hub knows; dropped when one of its handlers panics.
 pub(super) struct State {
@@ -53,18 +53,18 @@ impl Hub {
     /// Starts a hub on this thread, and the worker that it belongs to.
     pub(super) fn start(app: &Arc<App>) -> Rc<Worker> {
         let id = app.next_hub();
-        let probe = app.context.probes.of("hub");
+        let life = Life::begin(&app.context.probes.of(&HUB), id.0.to_string().into());
         let ctx = Ctx::<Self>::new();
         let address = ctx.address();
-        let own = Post::new(address.clone().recipient(), Arc::clone(&probe));
-        let from_channels = Post::new(address.clone().recipient(), Arc::clone(&probe));
-        let introduce = Post::new(address.recipient(), Arc::clone(&probe));
+        let own = Post::new(address.clone().recipient(), life.slot());
+        let from_channels = Post::new(address.clone().recipient(), life.slot());
+        let introduce = Post::new(address.recipient(), life.slot());
         let worker = Rc::new(Worker::new(id, Arc::clone(app), own.clone()));
         let factory = {
             let worker = Rc::clone(&worker);
             move || State::new(Rc::clone(&worker))
         };
-        let keeper = Keeper::new(id.0.to_string(), probe, Budget::default(), factory);
+        let keeper = Keeper::new(life, Budget::default(), factory);
         app.context.hubs.add(id, from_channels);
         app.registry.send(RegistryIn::Hub { hub: id, post: introduce.clone() });
         app.add_worker(own);
@@ -74,6 +74,7 @@ impl Hub {
 
     /// After a panic: the state is new, so the sessions that it knew of have to come back, and everyone else is told.
     fn begin_again(&self) {
+        self.worker.app.context.faults.pass("hub.again");
         let now = clock::moment();
         for cell in self.worker.cells() {
             let problem = Problem::new(ErrorCode::Internal, "the worker broke; come back");
@@ -84,9 +85,10 @@ impl Hub {
         app.registry.send(RegistryIn::Hub { hub: self.worker.id, post: self.introduce.clone() });
     }
 
-    fn receive<M: Send>(&mut self, envelope: Envelope<M>, handle: impl FnOnce(&mut State, M)) {
-        if self.keeper.receive(envelope, handle) {
-            self.begin_again();
+    fn receive<M: Named + Send>(&mut self, envelope: Envelope<M>, handle: impl FnOnce(&mut State, M)) {
+        let mut rebuilt = self.keeper.receive(envelope, handle);
+        while rebuilt {
+            rebuilt = caught(|| self.begin_again()).is_err_and(|panic| self.keeper.broke("its new life", &panic));
         }
     }
 }
@@ -191,11 +193,12 @@ impl State {
                     self.with_cell(*conn, |cell, _| pass::look_again(&self.worker.app, cell));
                 }
             }
-            HubIn::Survey(tell) => drop(tell.send(survey::rows(&self.worker))),
+            HubIn::Survey(channel, tell) => drop(tell.send(survey::rows(&self.worker, channel.as_ref()))),
             HubIn::Kick(sid, tell) => drop(tell.send(survey::kick(&self.worker, &sid))),
             HubIn::Tick => self.tick(),
             HubIn::Notice => self.notice(),
             HubIn::Drain => self.drain(),
+            HubIn::Broken(panic) => panic.again(),
         }
     }
 
@@ -308,6 +311,7 @@ impl State {
         for cell in self.worker.cells() {
             let mut cell = cell.borrow_mut();
             for waiting in cell.pending.take_of(channel, |_| true) {
+                self.worker.refused(&waiting);
                 cell.refuse(
                     &waiting.to,
                     &Problem::unavailable("the channel broke; whether it was done is not known"),

@@ -8,11 +8,72 @@ use tokio::sync::oneshot;
 use super::Row;
 use super::contacts::Roll;
 use super::lists::Listed;
-use crate::channel::{Answer, Told};
+use crate::channel::{self, Answer, Told};
 use crate::model::{ChannelName, Conn, Moment, Sid, UserName};
-use crate::presence::{Asked, Reason};
-use crate::protocol::Posted;
+use crate::presence::{self, Asked, Reason};
+use crate::protocol::{CloseCode, Posted};
 use crate::store::ReadError;
+use crate::supervise::{Kind, Lasting, Named, Panic, named};
+
+/// A session's actor.
+pub static SESSION: Kind = Kind { name: "session", messages: &[SessionIn::NAMES], endings: Ending::NAMES };
+/// A worker's hub.
+pub static HUB: Kind = Kind {
+    name: "hub",
+    messages: &[HubIn::NAMES, channel::ToHub::NAMES, presence::ToHub::NAMES],
+    endings: Lasting::NAMES,
+};
+
+/// Why a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With its thread.
+    #[expect(dead_code, reason = "how one ends that says nothing of why")]
+    Stopped,
+    /// Its client said goodbye.
+    Logout,
+    /// Its connection ended, or its client closed it.
+    Disconnected,
+    /// Its client was not heard from in time.
+    Timeout,
+    /// Its client took too little.
+    Slow,
+    /// An operator ended it, or it was shut out.
+    Kicked,
+    /// The server stops.
+    Drained,
+    /// There was no room for it, or it is to come back for another reason.
+    SentBack,
+    /// Its client said no hello, had no good token, or broke the protocol.
+    Refused,
+    /// It was there for one command, which is done.
+    Errand,
+    /// It panicked.
+    Failed,
+}
+
+named!(Ending: Stopped, Logout, Disconnected, Timeout, Slow, Kicked, Drained, SentBack, Refused, Errand, Failed);
+named!(SessionIn: Frame, Answer, Leave, Beat, Over, Broken);
+named!(
+    HubIn: Coming, Arrived, Gone, Ask, Listed, Contacts, Shown, Unwatch, Room, Filled, Read, Retry, Activity, Narrowed,
+    Void, Survey, Kick, Tick, Notice, Drain, Broken
+);
+
+impl Ending {
+    /// Of a session that ended by this code, for this reason.
+    pub fn of(code: CloseCode, reason: Reason) -> Self {
+        match code {
+            CloseCode::Normal if reason == Reason::Logout => Self::Logout,
+            CloseCode::Normal => Self::Disconnected,
+            CloseCode::Timeout => Self::Timeout,
+            CloseCode::TooSlow => Self::Slow,
+            CloseCode::Kicked | CloseCode::Banned => Self::Kicked,
+            CloseCode::Draining => Self::Drained,
+            CloseCode::Later => Self::SentBack,
+            _ => Self::Refused,
+        }
+    }
+}
 
 /// What a session's actor is told, by its wire and its hub.
 #[derive(Debug)]
@@ -27,6 +88,8 @@ pub enum SessionIn {
     Beat,
     /// The session has ended, for this reason.
     Over(Reason),
+    /// What was done for it beside it panicked.
+    Broken(Panic),
 }
 
 /// Messages read from a log, encoded.
@@ -81,8 +144,8 @@ pub enum HubIn {
     Narrowed(Conn),
     /// Tokens of this user may have become void.
     Void(UserName),
-    /// An operator asks which sessions there are.
-    Survey(oneshot::Sender<Vec<Row>>),
+    /// An operator asks which sessions there are; of one channel, if it is named.
+    Survey(Option<ChannelName>, oneshot::Sender<Vec<Row>>),
     /// An operator ends the session of this public name. It is told whether it was here.
     Kick(Sid, oneshot::Sender<bool>),
     /// The interval timer.
@@ -91,4 +154,6 @@ pub enum HubIn {
     Notice,
     /// The server is stopping: end sessions as soon as nothing of theirs is under way.
     Drain,
+    /// What was done for it beside it panicked.
+    Broken(Panic),
 }

@@ -40,7 +40,7 @@ pub use app::App;
 pub use cell::{Cell, Over, Settled, Shared};
 pub use contacts::follow;
 pub use hub::Hub;
-pub use messages::{HubIn, SessionIn};
+pub use messages::{HUB, HubIn, SESSION, SessionIn};
 pub use outbox::{Outbox, Overflow};
 pub use survey::Row;
 pub use turns::{Seat, Turn};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::cell::{Cell, Shared};
-use super::queries::{settle_later, unread_now, written};
+use super::queries::{beside, settle_later, unread_now, written};
 use super::{App, HubIn, Session};
 use crate::auth::{Identity, Still};
 use crate::clock;
@@ -71,10 +71,10 @@ pub(super) fn look_again(app: &Arc<App>, cell: &Shared) {
     }) else {
         return;
     };
-    let (app, cell) = (Arc::clone(app), Rc::clone(cell));
-    tokio::task::spawn_local(async move {
+    let (app, session) = (Arc::clone(app), Rc::clone(cell));
+    beside(cell, async move {
         let still = app.gate.look_again(&came, clock::wall()).await;
-        let (mut cell, now) = (cell.borrow_mut(), clock::moment());
+        let (mut cell, now) = (session.borrow_mut(), clock::moment());
         // It may have come by another one since.
         if cell.pass.as_ref().is_none_or(|pass| pass.identity.token != came.token) {
             return;

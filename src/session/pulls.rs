@@ -70,14 +70,14 @@ impl Outlet for Floor<'_> {
         }
         let (read, page) = (self.state.worker.next_read(), self.state.read(self.channel, from, to));
         let (hub, channel) = (self.state.worker.hub.clone(), self.channel.clone());
-        actix::spawn(async move { hub.send(HubIn::Read { channel, conn, read, page: page.await }) });
+        self.state.beside(async move { hub.send(HubIn::Read { channel, conn, read, page: page.await }) });
         Some(read)
     }
 
     fn fill(&mut self, from: Seq, to: Seq) -> u64 {
         let (read, page) = (self.state.worker.next_read(), self.state.read(self.channel, from, to));
         let (hub, channel) = (self.state.worker.hub.clone(), self.channel.clone());
-        actix::spawn(async move { hub.send(HubIn::Filled(channel, read, page.await)) });
+        self.state.beside(async move { hub.send(HubIn::Filled(channel, read, page.await)) });
         read
     }
 
@@ -97,6 +97,11 @@ impl Outlet for Floor<'_> {
 }
 
 impl State {
+    /// Has something done beside the hub, on its thread.
+    pub fn beside(&self, work: impl Future<Output = ()> + 'static) {
+        self.worker.hub.beside(HubIn::Broken, work);
+    }
+
     /// Whether a session has room for a page; if not, it will say so when it has.
     fn has_room(&self, conn: Conn) -> bool {
         self.worker.cell(conn).is_some_and(|cell| {
@@ -129,7 +134,7 @@ impl State {
     /// Has a read tried again soon.
     pub fn retry(&self, channel: ChannelName, conn: Option<Conn>) {
         let hub = self.worker.hub.clone();
-        actix::spawn(async move {
+        self.beside(async move {
             tokio::time::sleep(RETRY).await;
             hub.send(HubIn::Retry(channel, conn));
         });

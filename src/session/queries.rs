@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::cell::Shared;
 use super::pending::{Waiting, Watching, What};
-use super::{HubIn, Session};
+use super::{HubIn, Session, SessionIn};
 use crate::channel::Answer;
 use crate::clock;
 use crate::model::{ChannelName, Epoch, Hour, Message, Seq, UserName};
@@ -24,15 +24,20 @@ const STRIDE: u64 = 32;
 /// How many bytes of bodies one page of history carries, beyond its first message.
 const PAGE_BYTES: usize = 512 * 1024;
 
+/// Has something done for a session beside its actor, on its thread; the session ends if that panics.
+pub(super) fn beside(cell: &Shared, work: impl Future<Output = ()> + 'static) {
+    cell.borrow().session.beside(SessionIn::Broken, work);
+}
+
 /// Carries out `work`, then settles the command with the frame or the problem that it gives.
 pub(super) fn settle_later<F>(cell: &Shared, ticket: u64, kind: &'static str, work: F)
 where
     F: Future<Output = Result<Box<RawValue>, Problem>> + 'static,
 {
-    let cell = Rc::clone(cell);
-    actix::spawn(async move {
+    let session = Rc::clone(cell);
+    beside(cell, async move {
         let result = work.await;
-        let mut cell = cell.borrow_mut();
+        let mut cell = session.borrow_mut();
         let Some(waiting) = cell.settle(ticket) else { return };
         match result {
             Ok(members) => say(&mut cell, &waiting, kind, members),
@@ -103,7 +108,7 @@ pub(super) fn ask(session: &Session, ticket: u64, users: Vec<UserName>) {
     let meta = Arc::clone(&context.meta);
     let look_up = context.reads.run(move || last_seen(&*meta, users));
     let (cell, worker) = (Rc::clone(&session.cell), Rc::clone(&session.worker));
-    actix::spawn(async move {
+    beside(&session.cell, async move {
         let found = look_up.await;
         let mut cell = cell.borrow_mut();
         match found {

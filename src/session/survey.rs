@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::{App, HubIn, Worker};
 use crate::clock;
-use crate::model::{Sid, UserName, Wall};
+use crate::model::{ChannelName, Sid, UserName, Wall};
 use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Problem};
 
@@ -32,12 +32,15 @@ pub struct Row {
     pub queued_bytes: usize,
 }
 
-/// The sessions of one worker that have said hello.
-pub(super) fn rows(worker: &Worker) -> Vec<Row> {
+/// The sessions of one worker that have said hello; those that hear `channel`, if it is named, or have asked to.
+pub(super) fn rows(worker: &Worker, channel: Option<&ChannelName>) -> Vec<Row> {
     let now = clock::moment();
     let lives = worker.cells().into_iter().filter(|cell| cell.borrow().over().is_none());
     let row = |cell: super::Shared| {
         let cell = cell.borrow();
+        if channel.is_some_and(|channel| !cell.channels.contains(channel)) {
+            return None;
+        }
         Some(Row {
             sid: cell.sid.clone(),
             user: cell.user.clone()?,
@@ -65,9 +68,10 @@ pub(super) fn kick(worker: &Worker, sid: &Sid) -> bool {
 }
 
 impl App {
-    /// All sessions of all workers, by their public names.
-    pub async fn survey(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.ask_workers(HubIn::Survey).await.into_iter().flatten().collect();
+    /// All sessions of all workers, or those of one channel, by their public names.
+    pub async fn survey(&self, channel: Option<ChannelName>) -> Vec<Row> {
+        let asked = self.ask_workers(|tell| HubIn::Survey(channel.clone(), tell)).await;
+        let mut rows: Vec<Row> = asked.into_iter().flatten().collect();
         rows.sort_by(|one, other| one.sid.0.cmp(&other.sid.0));
         rows
     }

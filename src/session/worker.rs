@@ -8,9 +8,11 @@ use std::sync::Arc;
 use bytestring::ByteString;
 
 use super::cell::Shared;
+use super::pending::{Waiting, What};
 use super::turns::{Turn, Turns};
 use super::{App, Hub, HubIn, Session, SessionIn, Wire};
 use crate::clock;
+use crate::metrics::Outcome;
 use crate::model::maps::HashMap;
 use crate::model::{Caller, Conn, HubId, Moment};
 use crate::presence::Reason;
@@ -80,6 +82,13 @@ impl Worker {
     pub(super) fn next_read(&self) -> u64 {
         self.reads.update(|last| last + 1);
         self.reads.get()
+    }
+
+    /// A command of a session was answered with an error: counts it, if it was a publish.
+    pub(super) fn refused(&self, waiting: &Waiting) {
+        if waiting.what == What::Publish {
+            self.app.context.metrics.publishes.of(Outcome::Refused).inc();
+        }
     }
 
     /// A session's cell, while its wire is there.

@@ -73,7 +73,7 @@ impl<'a> Commit<'a> {
 
     /// Judges one write.
     pub(super) fn add(&mut self, waiting: Waiting) {
-        let since = waiting.since;
+        let sent = waiting.sent;
         match waiting.op {
             Op::Create(name, reply) => {
                 let outcome = self.create(&name);
@@ -84,7 +84,7 @@ impl<'a> Commit<'a> {
                 self.answers.push(Answer::Head(reply, outcome));
             }
             Op::Trim(name, below, reply) => match self.trim(&name, below) {
-                Ok((_, false)) => self.rest.push(Waiting { op: Op::Trim(name, below, reply), since }),
+                Ok((_, false)) => self.rest.push(Waiting { op: Op::Trim(name, below, reply), sent }),
                 Ok((entry, true)) => {
                     let head = entry.show(self.generation);
                     self.answers.push(Answer::Head(reply, Ok(head)));

@@ -12,7 +12,7 @@ use super::health::{Health, Watch};
 use super::life;
 use super::local::Local;
 use super::memory::MemoryRows;
-use super::queue::{Ending, Queue};
+use super::queue::{Ending, LOG_WRITER, Queue};
 use super::rows::{EngineError, Rows};
 use super::sled::SledRows;
 use super::view::View;
@@ -20,7 +20,7 @@ use super::writer::{Core, Writer};
 use super::{ChannelLog, Head, Meta, OpenError, ReadError, Reads, index};
 use crate::config;
 use crate::model::ChannelName;
-use crate::supervise::Probes;
+use crate::supervise::{Life, Probes};
 
 /// An open store. Dropped without [`close`](Self::close) it ends as in a crash: what waits is not written.
 pub struct Store {
@@ -44,7 +44,7 @@ impl Store {
     pub fn on(rows: Arc<dyn Rows>, config: &config::Store, probes: &Probes) -> Result<Self, OpenError> {
         let io =
             |error: std::io::Error| OpenError::Io { path: config.path.display().to_string(), why: error.to_string() };
-        let reads = Reads::new(config.read_threads).map_err(io)?;
+        let reads = Reads::new(config.read_threads, probes).map_err(io)?;
         let (mut store, writer) = Self::open_on(rows, config, probes, reads)?;
         let writer = std::thread::Builder::new().name("parlor-log".into()).spawn(move || writer.run()).map_err(io)?;
         store.writer = Some(writer);
@@ -58,7 +58,7 @@ impl Store {
         config: &config::Store,
         probes: &Probes,
     ) -> Result<(Self, super::writer::Stepped), OpenError> {
-        let (store, writer) = Self::open_on(rows, config, probes, Reads::stepped())?;
+        let (store, writer) = Self::open_on(rows, config, probes, Reads::stepped(probes))?;
         let reads = store.reads();
         Ok((store, super::writer::Stepped { writer, reads, broken: false }))
     }
@@ -80,6 +80,7 @@ impl Store {
         }
         .map_err(refused)?;
         index::complete(&*rows).map_err(refused)?;
+        let alive = Life::begin(&probes.of(&LOG_WRITER), "store".into());
         let core = Arc::new(Core {
             view: View::new(rows),
             queue: Queue::default(),
@@ -88,10 +89,10 @@ impl Store {
             durability: config.durability,
             sync_interval: config.sync_interval,
             watchers: RwLock::default(),
-            probe: probes.of("log_writer"),
+            slot: Arc::clone(alive.slot()),
             figures: Figures::new(),
         });
-        let writer = Writer::new(Arc::clone(&core)).map_err(refused)?;
+        let writer = Writer::new(Arc::clone(&core), alive).map_err(refused)?;
         Ok((Self { core, reads, boot: life.boot, writer: None }, writer))
     }
 
@@ -125,12 +126,23 @@ impl Store {
         Ok(self.core.view.rows.bytes_on_disk()?)
     }
 
+    /// Counts what it takes for its instruments, as long as it is open; blocks on the disk.
+    pub fn measure(&self) -> impl Fn() -> Result<(), ReadError> + Clone + Send + Sync + 'static {
+        let core = Arc::downgrade(&self.core);
+        move || {
+            let Some(core) = core.upgrade() else { return Ok(()) };
+            core.figures.bytes.set(core.view.rows.bytes_on_disk()? as i64);
+            Ok(())
+        }
+    }
+
     /// Reads the whole log of `channel` and checks checksums, bodies, places and the chain. Blocks on the disk.
     pub fn verify(&self, channel: &ChannelName) -> Result<Head, ReadError> {
         Local(Arc::clone(&self.core)).verify(channel)
     }
 
-    /// Its instruments: messages and seconds of a commit, seconds of a sync, writes that wait.
+    /// Its instruments: messages and seconds of a commit, seconds of a sync, writes that wait, bytes as last
+    /// [counted](Self::measure).
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
         self.core.figures.collectors()
     }

@@ -20,6 +20,8 @@ pub(super) struct Figures {
     pub(super) sync: Histogram,
     /// Writes that wait.
     pub(super) depth: IntGauge,
+    /// Bytes on disk, as of when they were last counted.
+    pub(super) bytes: IntGauge,
 }
 
 impl Figures {
@@ -28,12 +30,13 @@ impl Figures {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
                 .expect("a fixed name and fixed buckets are valid")
         };
+        let gauge = |name: &str, help: &str| IntGauge::new(name, help).expect("a fixed name is valid");
         Self {
             messages: histogram("parlor_store_commit_messages", "Messages that one commit wrote.", &MESSAGES),
             commit: histogram("parlor_store_commit_seconds", "Time that a commit took, its sync included.", &SECONDS),
             sync: histogram("parlor_store_sync_seconds", "Time that a sync took.", &SECONDS),
-            depth: IntGauge::new("parlor_store_queue_depth", "Writes that wait for the store's writer.")
-                .expect("a fixed name is valid"),
+            depth: gauge("parlor_store_queue_depth", "Writes that wait for the store's writer."),
+            bytes: gauge("parlor_store_disk_bytes", "What the store takes on disk, as it was counted last."),
         }
     }
 
@@ -43,6 +46,7 @@ impl Figures {
             Box::new(self.commit.clone()),
             Box::new(self.sync.clone()),
             Box::new(self.depth.clone()),
+            Box::new(self.bytes.clone()),
         ]
     }
 }

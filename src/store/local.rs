@@ -47,9 +47,10 @@ type Step<'a> = &'a mut dyn FnMut(Option<&Record<'_>>) -> Result<ControlFlow<()>
 
 impl Local {
     fn push(&self, op: Op) {
-        self.0.probe.entered();
-        if let Err((op, why)) = self.0.queue.push(op) {
-            self.0.probe.left();
+        let sent = self.0.slot.probe().now();
+        self.0.entered(sent);
+        if let Err((op, why)) = self.0.queue.push(op, sent) {
+            self.0.left(sent);
             op.refuse(why);
         }
     }

@@ -49,7 +49,8 @@ pub use meta::{Meta, MetaOp, Tell, Versioned, WriteError};
 pub use places::{
     Mark, Membership, Place, asked_prefix, mark_key, marks_prefix, member_key, members_prefix, place_key, places_prefix,
 };
-pub use reads::Reads;
+pub use queue::LOG_WRITER;
+pub use reads::{READ, Reads};
 pub use rows::{Batch, EngineError, MAX_VALUE, Rows, Visit};
 pub use sled::SledRows;
 #[cfg(feature = "testing")]

@@ -9,8 +9,11 @@ use parking_lot::{Condvar, Mutex};
 
 use super::reply::Reply;
 use super::{AppendError, Head, MetaOp, WriteError};
-use crate::clock;
 use crate::model::{ChannelName, Message, Seq};
+use crate::supervise::{Kind, Lasting, Named, named};
+
+/// The one who writes.
+pub static LOG_WRITER: Kind = Kind { name: "log_writer", messages: &[Op::NAMES], endings: Lasting::NAMES };
 
 /// Messages of one commit, at most; one append may be larger.
 pub(super) const COMMIT_MESSAGES: usize = 128;
@@ -28,6 +31,8 @@ pub(super) enum Op {
     Delete(ChannelName, Reply<(), AppendError>),
     Meta(Vec<MetaOp>, Reply<(), WriteError>),
 }
+
+named!(Op: Create, Append, Trim, Redact, Delete, Meta);
 
 impl Op {
     fn channel(&self) -> Option<&ChannelName> {
@@ -66,10 +71,10 @@ impl Op {
     }
 }
 
-/// A write, and since when it waits.
+/// A write, and when it was sent, as the writer's slot reckons.
 pub(super) struct Waiting {
     pub(super) op: Op,
-    pub(super) since: Instant,
+    pub(super) sent: u64,
 }
 
 /// How the writer is to end.
@@ -107,7 +112,7 @@ pub(super) struct Queue {
 impl Queue {
     /// Puts a write at the end; gives it back, with a reason, if it cannot be taken.
     #[expect(clippy::result_large_err, reason = "a refused write goes back to its caller whole, and rarely")]
-    pub(super) fn push(&self, op: Op) -> Result<(), (Op, &'static str)> {
+    pub(super) fn push(&self, op: Op, sent: u64) -> Result<(), (Op, &'static str)> {
         let mut state = self.state.lock();
         if state.ending.is_some() {
             return Err((op, "it is closed"));
@@ -118,7 +123,7 @@ impl Queue {
             }
             state.metas += 1;
         }
-        state.waiting.push_back(Waiting { op, since: clock::stamp() });
+        state.waiting.push_back(Waiting { op, sent });
         drop(state);
         self.filled.notify_one();
         Ok(())
@@ -177,17 +182,18 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Refuses what waits, at the very end; tells how many.
-    pub(super) fn clear(&self) -> usize {
+    /// Refuses what waits, at the very end; tells when each was sent.
+    pub(super) fn clear(&self) -> Vec<u64> {
         let left = std::mem::take(&mut self.state.lock().waiting);
-        let count = left.len();
-        for waiting in left {
+        let refuse = |waiting: Waiting| {
             waiting.op.refuse("it is closed");
-        }
-        count
+            waiting.sent
+        };
+        left.into_iter().map(refuse).collect()
     }
 
     /// How many writes wait.
+    #[cfg(feature = "testing")]
     pub(super) fn depth(&self) -> usize {
         self.state.lock().waiting.len()
     }

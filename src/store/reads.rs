@@ -3,23 +3,35 @@
 //! Usable from any runtime, or none. What waits is bounded; a read that panics is an error, not a lost thread.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::ReadError;
+use crate::supervise::{Kind, Lasting, Life, Named, Probes, caught, named};
+
+/// The pool, as one actor with several hands.
+pub static READ: Kind = Kind { name: "read", messages: &[Reading::NAMES], endings: Lasting::NAMES };
 
 /// Reads that may wait for a thread.
 const WAITING: usize = 4096;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-#[derive(Default)]
+/// What the pool is asked for.
+enum Reading {
+    /// To read something.
+    Read,
+}
+
+named!(Reading: Read);
+
 struct Pool {
-    jobs: Mutex<(VecDeque<Job>, bool)>,
+    /// What waits, each with when it was sent; and whether nothing more comes.
+    jobs: Mutex<(VecDeque<(Job, u64)>, bool)>,
     filled: Condvar,
+    life: Life,
 }
 
 /// Closes the pool when the last handle goes; its threads end by themselves, nobody waits for them.
@@ -33,7 +45,7 @@ impl Drop for Handle {
             std::mem::take(&mut jobs.0)
         };
         self.0.filled.notify_all();
-        drop(left);
+        left.into_iter().for_each(|(_, sent)| self.0.life.slot().left(sent));
     }
 }
 
@@ -43,8 +55,8 @@ pub struct Reads(Arc<Handle>);
 
 impl Reads {
     /// A pool of `threads` threads, at least one.
-    pub fn new(threads: usize) -> std::io::Result<Self> {
-        let pool = Arc::new(Pool::default());
+    pub fn new(threads: usize, probes: &Probes) -> std::io::Result<Self> {
+        let pool = Pool::new(probes);
         let handle = Handle(Arc::clone(&pool));
         for _ in 0..threads.max(1) {
             let pool = Arc::clone(&pool);
@@ -55,16 +67,16 @@ impl Reads {
 
     /// A pool without threads: [`turn`](Self::turn) reads.
     #[cfg(feature = "testing")]
-    pub fn stepped() -> Self {
-        Self(Arc::new(Handle(Arc::default())))
+    pub fn stepped(probes: &Probes) -> Self {
+        Self(Arc::new(Handle(Pool::new(probes))))
     }
 
     /// Carries out the oldest read that waits, here; false if none does.
     #[cfg(feature = "testing")]
     pub fn turn(&self) -> bool {
         let job = self.0.0.jobs.lock().0.pop_front();
-        job.is_some_and(|job| {
-            run(job);
+        job.is_some_and(|(job, sent)| {
+            self.0.0.run(job, sent);
             true
         })
     }
@@ -100,11 +112,16 @@ impl Reads {
 }
 
 impl Pool {
+    fn new(probes: &Probes) -> Arc<Self> {
+        let life = Life::begin(&probes.of(&READ), "pool".into());
+        Arc::new(Self { jobs: Mutex::default(), filled: Condvar::new(), life })
+    }
+
     fn push(&self, job: Job) -> bool {
         let mut jobs = self.jobs.lock();
         let taken = jobs.0.len() < WAITING;
         if taken {
-            jobs.0.push_back(job);
+            jobs.0.push_back((job, self.life.slot().entered()));
             drop(jobs);
             self.filled.notify_one();
         }
@@ -113,7 +130,7 @@ impl Pool {
 
     fn work(&self) {
         loop {
-            let job = {
+            let (job, sent) = {
                 let mut jobs = self.jobs.lock();
                 loop {
                     if let Some(job) = jobs.0.pop_front() {
@@ -125,14 +142,19 @@ impl Pool {
                     self.filled.wait(&mut jobs);
                 }
             };
-            run(job);
+            self.run(job, sent);
         }
     }
-}
 
-fn run(job: Job) {
-    if catch_unwind(AssertUnwindSafe(job)).is_err() {
-        log::error!("a read panicked");
+    fn run(&self, job: Job, sent: u64) {
+        let slot = self.life.slot();
+        slot.left(sent);
+        let begun = slot.probe().now();
+        let done = caught(job);
+        slot.handled::<Reading>(Reading::Read.index(), sent, begun);
+        if let Err(panic) = done {
+            slot.broke("a read", &panic);
+        }
     }
 }
 
@@ -150,7 +172,7 @@ mod tests {
 
     #[test]
     fn reads_answer_and_a_panic_costs_no_thread() {
-        let reads = Reads::new(1).unwrap();
+        let reads = Reads::new(1, &Probes::default()).unwrap();
         for _ in 0..3 {
             let lost = reads.run(|| -> Result<u8, ReadError> { panic!("on purpose") });
             assert!(matches!(block_on(lost), Err(ReadError::Unavailable(_))));
@@ -160,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded() {
-        let reads = Reads::new(1).unwrap();
+        let reads = Reads::new(1, &Probes::default()).unwrap();
         let (let_go, held) = mpsc::channel::<()>();
         let (begun, running) = mpsc::channel();
         let first = reads.run(move || {
@@ -179,7 +201,7 @@ mod tests {
     #[test]
     fn it_can_be_dropped_inside_a_runtime_and_by_its_own_thread() {
         block_on(async {
-            let reads = Reads::new(2).unwrap();
+            let reads = Reads::new(2, &Probes::default()).unwrap();
             let own = reads.clone();
             reads
                 .run(move || {

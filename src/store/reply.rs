@@ -1,8 +1,7 @@
 //! Answers that cannot be forgotten: one that is dropped uncalled says that the outcome is unknown.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::{AppendError, Done, Head, WriteError};
+use crate::supervise::caught;
 
 /// An error that has a word for "nobody knows".
 pub(super) trait HasUnknown {
@@ -33,8 +32,8 @@ impl<T, E: HasUnknown> Reply<T, E> {
     fn call(&mut self, outcome: Result<T, E>) {
         if let Some(done) = self.0.take() {
             // A caller's panic is not the writer's; and this may run while the writer's own is unwinding.
-            if catch_unwind(AssertUnwindSafe(|| done(outcome))).is_err() {
-                log::error!("a store's caller panicked when it was told an outcome");
+            if let Err(panic) = caught(|| done(outcome)) {
+                log::error!("a store's caller panicked when it was told an outcome: {panic}");
             }
         }
     }

@@ -50,8 +50,7 @@ impl Stepped {
             }
             return;
         }
-        let done =
-            self.writer.guarded(waiting).and_then(|()| self.writer.sync_if_due()).and_then(|()| self.writer.settle());
+        let done = self.writer.guarded(waiting).and_then(|()| self.writer.tidy_up());
         if let Err(error) = done {
             self.fail(&error);
         }

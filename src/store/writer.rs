@@ -3,7 +3,6 @@
 //! It promises that an answer is told once, and `Ok` only when the write is as durable as the configuration says. It
 //! never retries a failed write on the same handle: it says `Unknown`, reopens the engine and goes on.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use super::entry::Cache;
 use super::figures::Figures;
 use super::health::Watch;
 use super::keys::ChannelId;
-use super::queue::{Ending, Next, Queue, Waiting};
+use super::queue::{Ending, Next, Op, Queue, Waiting};
 use super::reply::Answer;
 use super::rows::EngineError;
 use super::view::View;
@@ -27,7 +26,7 @@ mod stepped;
 use crate::clock;
 use crate::config::Durability;
 use crate::planted::{Bug, planted};
-use crate::supervise::Probe;
+use crate::supervise::{Life, Named, Panic, Slot, caught};
 #[cfg(feature = "testing")]
 pub use stepped::Stepped;
 
@@ -45,7 +44,7 @@ pub(super) struct Core {
     pub(super) durability: Durability,
     pub(super) sync_interval: Duration,
     pub(super) watchers: RwLock<Watchers>,
-    pub(super) probe: Arc<Probe>,
+    pub(super) slot: Arc<Slot>,
     pub(super) figures: Figures,
 }
 
@@ -58,8 +57,25 @@ impl Core {
             self.generation.store(life.generation, SeqCst);
             Ok(())
         };
-        catch_unwind(AssertUnwindSafe(|| self.view.turn(reopen)))
-            .unwrap_or_else(|_| Err(EngineError::Failed("reopening panicked".into())))
+        caught(|| self.view.turn(reopen)).unwrap_or_else(|panic| self.broke("a reopening", &panic))
+    }
+
+    /// A write that was sent then waits.
+    pub(super) fn entered(&self, sent: u64) {
+        self.slot.entered_at(sent);
+        self.figures.depth.inc();
+    }
+
+    /// It waits no more.
+    pub(super) fn left(&self, sent: u64) {
+        self.slot.left(sent);
+        self.figures.depth.dec();
+    }
+
+    /// A panic is counted, and an error like others.
+    fn broke<T>(&self, what: &str, panic: &Panic) -> Result<T, EngineError> {
+        self.slot.broke(what, panic);
+        Err(EngineError::Failed(format!("{what} panicked")))
     }
 
     fn sync(&self) -> Result<(), EngineError> {
@@ -76,8 +92,8 @@ impl Core {
         let watchers = self.watchers.read().clone();
         for (name, record) in changes {
             for (_, tell) in watchers.iter().filter(|(prefix, _)| name.starts_with(prefix)) {
-                if catch_unwind(AssertUnwindSafe(|| tell(name, record.as_ref()))).is_err() {
-                    log::error!("one who watches the store's records panicked");
+                if let Err(panic) = caught(|| tell(name, record.as_ref())) {
+                    self.slot.broke("telling of a record", &panic);
                 }
             }
         }
@@ -87,6 +103,7 @@ impl Core {
 /// The thread's own state.
 pub(super) struct Writer {
     core: Arc<Core>,
+    _life: Life,
     cache: Cache,
     next_channel: Option<ChannelId>,
     /// Deleted channels whose rows are not all removed yet.
@@ -98,14 +115,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(core: Arc<Core>) -> Result<Self, EngineError> {
+    pub(super) fn new(core: Arc<Core>, life: Life) -> Result<Self, EngineError> {
         let chores = prune::left_behind(&core.view)?;
-        Ok(Self { core, cache: Cache::default(), next_channel: None, chores, sync_due: None, pause: Duration::ZERO })
+        let (cache, pause) = (Cache::default(), Duration::ZERO);
+        Ok(Self { core, _life: life, cache, next_channel: None, chores, sync_due: None, pause })
     }
 
     /// Runs until the queue ends; `Ok` if it ended clean and everything is on disk.
     pub(super) fn run(mut self) -> Result<(), EngineError> {
-        self.core.probe.started();
         let ended = loop {
             // With chores left it looks up at once, when nobody waits.
             let deadline = if self.chores.is_empty() { self.sync_due } else { Some(clock::stamp()) };
@@ -116,36 +133,34 @@ impl Writer {
                 Next::End(Ending::Clean) => break self.end(),
                 Next::End(Ending::Now) => break Err(EngineError::Closed),
             };
-            if let Err(error) = done.and_then(|()| self.sync_if_due()).and_then(|()| self.settle())
+            if let Err(error) = done.and_then(|()| self.tidy_up())
                 && !self.recover(&error)
             {
                 break Err(error);
             }
         };
-        for _ in 0..self.core.queue.clear() {
-            self.core.probe.left();
-        }
+        self.core.queue.clear().into_iter().for_each(|sent| self.core.left(sent));
         self.core.view.rows.close();
-        self.core.probe.stopped();
         ended
     }
 
     /// A commit whose panic is an error like others.
     fn guarded(&mut self, ops: Vec<Waiting>) -> Result<(), EngineError> {
-        for _ in &ops {
-            self.core.probe.left();
-        }
-        catch_unwind(AssertUnwindSafe(|| self.commit(ops))).unwrap_or_else(|_| {
-            self.core.probe.panicked();
-            Err(EngineError::Failed("the writer panicked".into()))
-        })
+        ops.iter().for_each(|waiting| self.core.left(waiting.sent));
+        caught(|| self.commit(ops)).unwrap_or_else(|panic| self.core.broke("a commit", &panic))
+    }
+
+    /// What comes behind a commit, with the same care.
+    fn tidy_up(&mut self) -> Result<(), EngineError> {
+        let done = caught(|| self.sync_if_due().and_then(|()| self.settle()));
+        done.unwrap_or_else(|panic| self.core.broke("settling", &panic))
     }
 
     fn commit(&mut self, ops: Vec<Waiting>) -> Result<(), EngineError> {
         let core = Arc::clone(&self.core);
-        core.figures.depth.set(core.queue.depth() as i64);
         let began = clock::stamp();
-        let waited: Vec<Duration> = ops.iter().map(|op| began.duration_since(op.since)).collect();
+        let begun = core.slot.probe().now();
+        let sent: Vec<(usize, u64)> = ops.iter().map(|waiting| (waiting.op.index(), waiting.sent)).collect();
         if !self.chores.is_empty() || ops.iter().any(|waiting| waiting.op.reads_back()) {
             core.view.rows.settled()?;
         }
@@ -185,15 +200,12 @@ impl Writer {
         core.tell(&commit.changes);
         commit.answers.drain(..).for_each(Answer::tell);
         for waiting in commit.rest.drain(..).rev() {
-            core.probe.entered();
+            core.entered(waiting.sent);
             core.queue.push_front(waiting);
         }
         self.chores.retain(|id| Some(*id) != swept);
         self.chores.append(&mut commit.gone);
-        let took = clock::stamp().duration_since(began);
-        for wait in waited {
-            core.probe.handled(began.checked_sub(wait).unwrap_or(began), wait, took);
-        }
+        sent.into_iter().for_each(|(index, sent)| core.slot.handled::<Op>(index, sent, begun));
         Ok(())
     }
 
@@ -229,7 +241,7 @@ impl Writer {
     fn go_on(&self) {
         log::info!("the store is open again");
         self.core.watch.recovered();
-        self.core.probe.restarted();
+        self.core.slot.probe().restarted();
     }
 
     /// Reopens the engine, however often it takes; writes are refused meanwhile. False: the store is to end.
@@ -274,7 +286,7 @@ impl Writer {
 
     fn turn_away(&self, ops: Vec<Waiting>) {
         for waiting in ops {
-            self.core.probe.left();
+            self.core.left(waiting.sent);
             waiting.op.refuse("it failed and is being reopened");
         }
     }

@@ -4,11 +4,10 @@
 //! stay, so that no sender has to learn anything. (actix's own `Supervisor` does not restart an actor that panicked.)
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Envelope, Probe};
+use super::panics::{Panic, caught};
+use super::{Envelope, Life, Named, Slot};
 use crate::clock;
 use crate::model::Moment;
 
@@ -27,57 +26,39 @@ impl Default for Budget {
     }
 }
 
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
-    Well,
-    /// Over budget: messages are dropped until the budget allows another life.
-    Down,
-}
-
 /// Opens an envelope and has `handle` deal with its message. Returns whether it did; if not, it panicked, and what it
 /// worked on must not be used again.
-pub fn attempt<M>(probe: &Probe, name: &str, envelope: Envelope<M>, handle: impl FnOnce(M)) -> bool {
+pub fn attempt<M: Named>(slot: &Slot, envelope: Envelope<M>, handle: impl FnOnce(M)) -> bool {
+    let index = envelope.message().index();
     let (message, sent) = envelope.open();
-    let begun = clock::stamp();
-    let worked = endure(probe, name, || handle(message));
-    probe.handled(sent, begun.duration_since(sent), begun.elapsed());
-    worked
+    let begun = slot.probe().now();
+    let done = caught(|| handle(message));
+    slot.handled::<M>(index, sent, begun);
+    done.map_err(|panic| slot.broke(&slot.probe().message(slot.probe().kind().first::<M>() + index), &panic)).is_ok()
 }
 
-fn endure(probe: &Probe, name: &str, act: impl FnOnce()) -> bool {
-    let worked = catch_unwind(AssertUnwindSafe(act)).is_ok();
-    if !worked {
-        probe.panicked();
-        log::error!("{} {name} panicked; its state is dropped", probe.kind());
-    }
-    worked
+/// Does `act`, which is no message. Returns whether it did; if not, it panicked.
+pub fn endure(slot: &Slot, what: &str, act: impl FnOnce()) -> bool {
+    let begun = slot.probe().now();
+    let done = caught(act);
+    let now = slot.probe().now();
+    slot.took(Duration::from_nanos(now.saturating_sub(begun)), now, || what.to_owned());
+    done.map_err(|panic| slot.broke(what, &panic)).is_ok()
 }
 
 /// Holds an actor's state `S` and rebuilds it when a handler panics.
 pub struct Keeper<S> {
     state: S,
     factory: Box<dyn Fn() -> S>,
-    probe: Arc<Probe>,
-    name: String,
+    life: Life,
     budget: Budget,
     past: VecDeque<Moment>,
-    mood: Mood,
 }
 
 impl<S> Keeper<S> {
-    /// Builds the first state. `name` stands in logs.
-    pub fn new(name: String, probe: Arc<Probe>, budget: Budget, factory: impl Fn() -> S + 'static) -> Self {
-        probe.started();
-        Self {
-            state: factory(),
-            factory: Box::new(factory),
-            probe,
-            name,
-            budget,
-            past: VecDeque::new(),
-            mood: Mood::Well,
-        }
+    /// Builds the first state of an actor whose life begins.
+    pub fn new(life: Life, budget: Budget, factory: impl Fn() -> S + 'static) -> Self {
+        Self { state: factory(), factory: Box::new(factory), life, budget, past: VecDeque::new() }
     }
 
     /// The state, for what cannot fail.
@@ -85,36 +66,52 @@ impl<S> Keeper<S> {
         &mut self.state
     }
 
-    /// The probe that counts this actor.
-    pub fn probe(&self) -> &Arc<Probe> {
-        &self.probe
+    /// What the actor shows.
+    pub fn slot(&self) -> &Slot {
+        self.life.slot()
+    }
+
+    /// When the actor ends, it will be for this.
+    pub fn ends(&mut self, how: impl Named) {
+        self.life.ends(how);
     }
 
     /// Whether the budget is spent: the actor does nothing until it recovers.
     pub fn is_down(&self) -> bool {
-        self.mood == Mood::Down
+        self.slot().rests()
     }
 
     /// Opens an envelope and has `handle` deal with its message. Returns whether the state was rebuilt: the actor then
     /// starts again as on its first day.
-    pub fn receive<M>(&mut self, envelope: Envelope<M>, handle: impl FnOnce(&mut S, M)) -> bool {
-        if self.mood == Mood::Down {
+    pub fn receive<M: Named>(&mut self, envelope: Envelope<M>, handle: impl FnOnce(&mut S, M)) -> bool {
+        if self.is_down() {
             return self.rebuild();
         }
         let state = &mut self.state;
-        let worked = attempt(&self.probe, &self.name, envelope, |message| handle(state, message));
+        let worked = attempt(self.life.slot(), envelope, |message| handle(state, message));
         !worked && self.rebuild()
     }
 
-    /// Has `act` work on the state, such as a timer's tick. Returns whether the state was rebuilt; where that ends a
-    /// rest, `act` was not called.
-    pub fn run(&mut self, act: impl FnOnce(&mut S)) -> bool {
-        if self.mood == Mood::Down {
+    /// Has `act` work on the state, such as a timer's tick; the log calls it `what`. Returns whether the state was rebuilt;
+    /// where that ends a rest, `act` was not called.
+    pub fn run(&mut self, what: &str, act: impl FnOnce(&mut S)) -> bool {
+        if self.is_down() {
             // A new life begins before anything is handled in it.
             return self.rebuild();
         }
         let state = &mut self.state;
-        !endure(&self.probe, &self.name, || act(state)) && self.rebuild()
+        !endure(self.life.slot(), what, || act(state)) && self.rebuild()
+    }
+
+    /// Something that the actor does beside its state panicked. Returns whether the state was rebuilt.
+    pub fn broke(&mut self, what: &str, panic: &Panic) -> bool {
+        self.slot().broke(what, panic);
+        self.rebuild()
+    }
+
+    /// Ends a rest, if the budget allows. Returns whether the state was rebuilt.
+    pub fn recover(&mut self) -> bool {
+        self.is_down() && self.rebuild()
     }
 
     /// Makes a new state if the budget allows.
@@ -123,65 +120,91 @@ impl<S> Keeper<S> {
         while self.past.front().is_some_and(|&then| now.since(then) >= self.budget.within) {
             self.past.pop_front();
         }
-        if self.past.len() >= self.budget.restarts {
-            if self.mood == Mood::Well {
-                log::error!("{} {} is over its restart budget and rests", self.probe.kind(), self.name);
+        while self.past.len() < self.budget.restarts {
+            self.past.push_back(now);
+            match caught(|| (self.factory)()) {
+                Ok(state) => {
+                    self.state = state;
+                    self.slot().probe().restarted();
+                    self.slot().rest(false);
+                    return true;
+                }
+                Err(panic) => self.slot().broke("its new life", &panic),
             }
-            self.fall(Mood::Down);
-            return false;
         }
-        self.past.push_back(now);
-        self.probe.restarted();
-        self.state = (self.factory)();
-        self.fall(Mood::Well);
-        true
-    }
-
-    fn fall(&mut self, mood: Mood) {
-        match (std::mem::replace(&mut self.mood, mood), mood) {
-            (Mood::Well, Mood::Down) => self.probe.rested(1),
-            (Mood::Down, Mood::Well) => self.probe.rested(-1),
-            _ => {}
+        if self.slot().rest(true) {
+            let (kind, name) = (self.slot().probe().kind().name, self.slot().name());
+            log::error!("{kind} {name} is over its restart budget and rests");
         }
-    }
-}
-
-impl<S> Drop for Keeper<S> {
-    fn drop(&mut self) {
-        self.fall(Mood::Well);
-        self.probe.stopped();
+        false
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
 
-    fn keeper(restarts: usize) -> Keeper<u32> {
+    use super::*;
+    use crate::supervise::{Kind, Lasting, Probes};
+
+    static KIND: Kind = Kind { name: "test", messages: &[], endings: Lasting::NAMES };
+
+    fn keeper(restarts: usize, factory: impl Fn() -> u32 + 'static) -> Keeper<u32> {
         let budget = Budget { restarts, within: Duration::from_secs(3600) };
-        Keeper::new("it".into(), Arc::new(Probe::new("test")), budget, || 0)
+        Keeper::new(Life::begin(&Probes::default().of(&KIND), "it".into()), budget, factory)
     }
 
     #[test]
     fn a_panic_drops_the_state_and_builds_a_new_one() {
-        let mut kept = keeper(3);
-        assert!(!kept.run(|n| *n = 7));
-        assert!(kept.run(|n| {
+        let mut kept = keeper(3, || 0);
+        assert!(!kept.run("a tick", |n| *n = 7));
+        assert!(kept.run("a tick", |n| {
             *n = 8;
             panic!("on purpose");
         }));
         assert_eq!(*kept.state(), 0);
-        let seen = kept.probe().snapshot();
+        let seen = kept.slot().probe().snapshot();
         assert_eq!((seen.panics, seen.restarts, seen.live), (1, 1, 1));
     }
 
     #[test]
-    fn over_its_budget_an_actor_rests_and_touches_nothing() {
-        let mut kept = keeper(1);
-        kept.run(|_| panic!("first"));
-        assert!(!kept.run(|_| panic!("second")));
+    fn over_its_budget_an_actor_rests_and_touches_nothing_and_is_named() {
+        let mut kept = keeper(1, || 0);
+        kept.run("a tick", |_| panic!("first"));
+        assert!(!kept.run("a tick", |_| panic!("second")));
         assert!(kept.is_down());
-        assert!(!kept.run(|n| *n = 9));
+        assert!(!kept.run("a tick", |n| *n = 9) && !kept.recover());
         assert_ne!(*kept.state(), 9);
+        let probe = kept.slot().probe().clone();
+        assert_eq!((probe.resting(9), probe.snapshot().resting), (vec!["it".to_owned()], 1));
+        drop(kept);
+        assert_eq!((probe.resting(9), probe.snapshot().resting), (vec![], 0));
+    }
+
+    #[test]
+    fn a_rest_ends_when_the_budget_allows_it() {
+        let mut kept = keeper(1, || 0);
+        kept.budget.within = Duration::ZERO;
+        kept.past.push_back(clock::moment());
+        kept.slot().rest(true);
+        assert!(kept.recover() && !kept.is_down() && !kept.recover());
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_built_costs_the_budget_and_no_more() {
+        let fails = Rc::new(Cell::new(0));
+        let left = Rc::clone(&fails);
+        let mut kept = keeper(4, move || {
+            left.set(left.get() - 1);
+            assert!(left.get() < 0, "not yet");
+            7
+        });
+        fails.set(3);
+        assert!(kept.run("a tick", |_| panic!("on purpose")));
+        assert_eq!((*kept.state(), kept.slot().probe().snapshot().panics), (7, 3));
+        fails.set(99);
+        assert!(!kept.run("a tick", |_| panic!("on purpose")));
+        assert!(kept.is_down());
     }
 }

@@ -3,14 +3,23 @@
 //!
 //! A probe is read without asking the actor: a scrape enters no mailbox.
 
+mod ages;
 #[cfg(feature = "testing")]
 pub mod carrier;
 mod faults;
 mod keeper;
+mod kind;
+mod panics;
 mod post;
 mod probe;
+mod slot;
+mod slow;
 
 pub use faults::Faults;
-pub use keeper::{Budget, Keeper, attempt};
+pub use keeper::{Budget, Keeper, attempt, endure};
+pub(crate) use kind::named;
+pub use kind::{Kind, Lasting, Named};
+pub use panics::{Panic, caught, caught_all};
 pub use post::{Envelope, Post};
 pub use probe::{Probe, Probes, Snapshot};
+pub use slot::{Life, Slot};

@@ -5,20 +5,18 @@
 //! commands, by the bytes of all publishes together, by one delivery under way per channel and hub.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use actix::{Message, Recipient};
 
-use super::Probe;
 #[cfg(feature = "testing")]
 use super::carrier;
-use crate::clock;
+use super::panics::{Panic, caught_all};
+use super::{Named, Slot};
 
 /// A message on its way, counted while it lives.
 #[derive(Debug)]
 pub struct Envelope<M> {
     message: M,
-    sent: Instant,
     inside: Inside,
 }
 
@@ -33,57 +31,74 @@ impl<M> Envelope<M> {
     }
 
     /// Opens it: the message, and when it was sent. It counts as gone from the mailbox.
-    pub(super) fn open(self) -> (M, Instant) {
-        drop(self.inside);
-        (self.message, self.sent)
+    pub(super) fn open(self) -> (M, u64) {
+        (self.message, self.inside.sent)
     }
 }
 
 #[derive(Debug)]
-struct Inside(Arc<Probe>);
+struct Inside {
+    slot: Arc<Slot>,
+    sent: u64,
+}
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        self.0.left();
+        self.slot.left(self.sent);
     }
 }
 
 /// Sends messages of type `M` to one actor.
 #[derive(Debug)]
-pub struct Post<M: Send + 'static> {
+pub struct Post<M: Named + Send + 'static> {
     to: Recipient<Envelope<M>>,
-    probe: Arc<Probe>,
+    slot: Arc<Slot>,
     #[cfg(feature = "testing")]
     mailbox: Option<Arc<carrier::Mailbox>>,
 }
 
-impl<M: Send + 'static> Clone for Post<M> {
+impl<M: Named + Send + 'static> Clone for Post<M> {
     fn clone(&self) -> Self {
         Self {
             to: self.to.clone(),
-            probe: Arc::clone(&self.probe),
+            slot: Arc::clone(&self.slot),
             #[cfg(feature = "testing")]
             mailbox: self.mailbox.clone(),
         }
     }
 }
 
-impl<M: Send + 'static> Post<M> {
-    /// A way to `to`, counted by `probe`.
-    pub fn new(to: Recipient<Envelope<M>>, probe: Arc<Probe>) -> Self {
+impl<M: Named + Send + 'static> Post<M> {
+    /// A way to `to`, counted by `slot`.
+    pub fn new(to: Recipient<Envelope<M>>, slot: &Arc<Slot>) -> Self {
         Self {
             #[cfg(feature = "testing")]
-            mailbox: carrier::mailbox(&to, probe.kind()),
+            mailbox: carrier::mailbox(&to, slot.probe().kind().name),
             to,
-            probe,
+            slot: Arc::clone(slot),
         }
+    }
+
+    /// What the actor shows.
+    pub fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// Has `work` done beside the actor, on this thread. What it panics with is sent to the actor as a message, which is to
+    /// panic with it again.
+    pub fn beside(&self, broken: impl FnOnce(Panic) -> M + 'static, work: impl Future<Output = ()> + 'static) {
+        let own = self.clone();
+        actix::spawn(async move {
+            if let Err(panic) = caught_all(work).await {
+                own.send(broken(panic));
+            }
+        });
     }
 
     /// Puts `message` at the end of the mailbox. To an actor that ended it is dropped in silence.
     pub fn send(&self, message: M) {
-        self.probe.entered();
-        let inside = Inside(Arc::clone(&self.probe));
-        let envelope = Envelope { message, sent: clock::stamp(), inside };
+        let inside = Inside { slot: Arc::clone(&self.slot), sent: self.slot.entered() };
+        let envelope = Envelope { message, inside };
         #[cfg(feature = "testing")]
         if let Some(mailbox) = &self.mailbox {
             let to = self.to.clone();

@@ -6,30 +6,69 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use prometheus::{Histogram, HistogramOpts};
+use slab::Slab;
 
+use super::ages::Ages;
+use super::kind::snake;
+use super::slow::Slow;
+use super::{Kind, Slot};
 use crate::clock;
 
 /// Bucket bounds in seconds: 10 µs to 10 s, three to a decade.
 const BUCKETS: [f64; 19] = [
     1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+/// What takes so long is worth a warning, if nobody says otherwise.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// Counts, each under its name.
+#[derive(Debug)]
+struct Counts(Box<[(String, AtomicU64)]>);
+
+impl Counts {
+    fn of<'a>(names: impl Iterator<Item = &'a &'a str>) -> Self {
+        Self(names.map(|name| (snake(name), AtomicU64::new(0))).collect())
+    }
+
+    fn count(&self, index: usize) {
+        if let Some((_, count)) = self.0.get(index) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// What was counted; what has the same name together.
+    fn read(&self) -> Vec<(String, u64)> {
+        let mut all: Vec<(String, u64)> = Vec::new();
+        for (name, count) in &self.0 {
+            let count = count.load(Relaxed);
+            match all.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sum)) => *sum += count,
+                None => all.push((name.clone(), count)),
+            }
+        }
+        all
+    }
+}
 
 /// One kind of actor, all of its instances together.
 #[derive(Debug)]
 pub struct Probe {
-    kind: &'static str,
+    kind: &'static Kind,
     live: AtomicI64,
+    started: AtomicU64,
+    stopped: Counts,
     depth: AtomicI64,
     high_water: AtomicI64,
-    handled: AtomicU64,
+    handled: Counts,
     panics: AtomicU64,
     restarts: AtomicU64,
     resting: AtomicI64,
-    /// When the last message that was handled had been sent, in nanoseconds after the probe was made.
-    reached: AtomicU64,
+    ages: Ages,
     made: Instant,
     handle: Histogram,
     wait: Histogram,
+    slow: Slow,
+    slots: Mutex<Slab<Arc<Slot>>>,
 }
 
 /// A probe's figures at one moment.
@@ -39,15 +78,18 @@ pub struct Snapshot {
     pub kind: &'static str,
     /// Instances alive.
     pub live: i64,
+    /// Instances that ever came to life.
+    pub started: u64,
+    /// Instances that ended, by why.
+    pub stopped: Vec<(String, u64)>,
     /// Messages sent and not yet handled.
     pub mailbox_depth: i64,
     /// The most that ever waited at once.
     pub mailbox_high_water: i64,
-    /// How long the oldest of them has waited, at most: as long ago as the last one that was handled was sent. Exact to a
-    /// message where there is one actor of the kind.
+    /// How long the oldest of them has waited, whichever actor it waits for; up to a tenth of a second more than this.
     pub oldest: Duration,
-    /// Messages handled.
-    pub handled: u64,
+    /// Messages handled, by type.
+    pub handled: Vec<(String, u64)>,
     /// Handlers that panicked.
     pub panics: u64,
     /// Actors rebuilt after a panic.
@@ -57,60 +99,111 @@ pub struct Snapshot {
 }
 
 impl Probe {
-    /// A probe for actors of `kind`.
-    pub fn new(kind: &'static str) -> Self {
+    /// A probe for actors of `kind`; a handler that takes as long as `slow` is worth a line in the log, none if zero.
+    pub fn new(kind: &'static Kind, slow: Duration) -> Self {
         let histogram = |name: &str, help: &str| {
-            let opts = HistogramOpts::new(name, help).const_label("kind", kind).buckets(BUCKETS.to_vec());
+            let opts = HistogramOpts::new(name, help).const_label("kind", kind.name).buckets(BUCKETS.to_vec());
             Histogram::with_opts(opts).expect("a fixed name and fixed buckets are valid")
         };
         Self {
             kind,
             live: AtomicI64::new(0),
+            started: AtomicU64::new(0),
+            stopped: Counts::of(kind.endings.iter()),
             depth: AtomicI64::new(0),
             high_water: AtomicI64::new(0),
-            handled: AtomicU64::new(0),
+            handled: Counts::of(kind.messages.iter().copied().flatten()),
             panics: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             resting: AtomicI64::new(0),
-            reached: AtomicU64::new(0),
+            ages: Ages::new(),
             made: clock::stamp(),
             handle: histogram("parlor_actor_handle_seconds", "Time that an actor took to handle a message."),
             wait: histogram("parlor_actor_wait_seconds", "Time that a message waited in an actor's mailbox."),
+            slow: Slow::new(slow),
+            slots: Mutex::default(),
         }
     }
 
     /// The kind that this probe is of.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static Kind {
         self.kind
     }
 
-    /// An instance came to life.
-    pub fn started(&self) {
-        self.live.fetch_add(1, Relaxed);
+    /// Nanoseconds since the probe was made.
+    pub(crate) fn now(&self) -> u64 {
+        clock::stamp().saturating_duration_since(self.made).as_nanos() as u64
     }
 
-    /// An instance ended.
-    pub fn stopped(&self) {
+    /// An instance came to life of which nothing is shown by itself.
+    pub fn started(&self) {
+        self.live.fetch_add(1, Relaxed);
+        self.started.fetch_add(1, Relaxed);
+    }
+
+    /// An instance ended, for the reason at this place among those of its kind.
+    pub fn stopped(&self, ending: usize) {
         self.live.fetch_sub(1, Relaxed);
+        self.stopped.count(ending);
+    }
+
+    /// An instance came to life, and shows this.
+    pub(super) fn show(&self, slot: Arc<Slot>) -> u32 {
+        self.started();
+        self.slots.lock().insert(slot) as u32
+    }
+
+    /// An instance that showed itself ended.
+    pub(super) fn hide(&self, place: u32, ending: usize) {
+        let gone = self.slots.lock().try_remove(place as usize);
+        drop(gone);
+        self.stopped(ending);
+    }
+
+    /// Looks at what every instance shows; takes the longer the more there are. What it is given must not begin or end one.
+    pub fn each(&self, mut look: impl FnMut(&Arc<Slot>)) {
+        self.slots.lock().iter().for_each(|(_, slot)| look(slot));
+    }
+
+    /// The names of those that are over their restart budget, at most `most`.
+    pub fn resting(&self, most: usize) -> Vec<String> {
+        if self.resting.load(Relaxed) <= 0 {
+            return Vec::new();
+        }
+        let slots = self.slots.lock();
+        slots.iter().filter(|(_, slot)| slot.rests()).take(most).map(|(_, slot)| slot.name().to_owned()).collect()
     }
 
     /// A message was put into a mailbox.
-    pub(crate) fn entered(&self) {
+    pub(super) fn entered(&self, now: u64) {
         let depth = self.depth.fetch_add(1, Relaxed) + 1;
-        self.high_water.fetch_max(depth, Relaxed);
+        if depth > self.high_water.load(Relaxed) {
+            self.high_water.fetch_max(depth, Relaxed);
+        }
+        self.ages.enter(now);
     }
 
-    /// A message left a mailbox, handled or dropped with it.
-    pub(crate) fn left(&self) {
+    /// A message that was sent then left a mailbox, handled or dropped with it.
+    pub(super) fn left(&self, sent: u64) {
         self.depth.fetch_sub(1, Relaxed);
+        self.ages.leave(sent);
     }
 
-    /// A message was handled that had been `sent` then, after `wait` in the mailbox, in `took`.
-    pub fn handled(&self, sent: Instant, wait: Duration, took: Duration) {
-        self.handled.fetch_add(1, Relaxed);
-        self.reached.store(sent.saturating_duration_since(self.made).as_nanos() as u64, Relaxed);
+    /// The message at this place among those of its kind was handled, after `wait` in the mailbox, in `took`.
+    pub(super) fn handled(&self, message: usize, wait: Duration, took: Duration) {
+        self.handled.count(message);
         self.wait.observe(wait.as_secs_f64());
         self.handle.observe(took.as_secs_f64());
+    }
+
+    /// The name of the message at this place among those of its kind.
+    pub fn message(&self, place: usize) -> String {
+        self.handled.0.get(place).map_or_else(|| "another message".to_owned(), |(name, _)| name.clone())
+    }
+
+    /// Its warnings of what takes long.
+    pub(super) fn slow(&self) -> &Slow {
+        &self.slow
     }
 
     /// A handler panicked.
@@ -119,7 +212,7 @@ impl Probe {
     }
 
     /// An actor was rebuilt.
-    pub fn restarted(&self) {
+    pub(crate) fn restarted(&self) {
         self.restarts.fetch_add(1, Relaxed);
     }
 
@@ -128,18 +221,17 @@ impl Probe {
         self.resting.fetch_add(by, Relaxed);
     }
 
-    /// The figures now.
+    /// The figures now. It takes the same time however many instances there are.
     pub fn snapshot(&self) -> Snapshot {
-        let mailbox_depth = self.depth.load(Relaxed);
-        let reached = Duration::from_nanos(self.reached.load(Relaxed));
-        let oldest = clock::stamp().saturating_duration_since(self.made).saturating_sub(reached);
         Snapshot {
-            kind: self.kind,
+            kind: self.kind.name,
             live: self.live.load(Relaxed),
-            mailbox_depth,
-            oldest: if mailbox_depth > 0 { oldest } else { Duration::ZERO },
+            started: self.started.load(Relaxed),
+            stopped: self.stopped.read(),
+            mailbox_depth: self.depth.load(Relaxed),
+            oldest: Duration::from_nanos(self.ages.oldest(self.now())),
             mailbox_high_water: self.high_water.load(Relaxed),
-            handled: self.handled.load(Relaxed),
+            handled: self.handled.read(),
             panics: self.panics.load(Relaxed),
             restarts: self.restarts.load(Relaxed),
             resting: self.resting.load(Relaxed),
@@ -153,23 +245,41 @@ impl Probe {
 }
 
 /// All probes of a server, one per actor kind.
-#[derive(Clone, Debug, Default)]
-pub struct Probes(Arc<Mutex<Vec<Arc<Probe>>>>);
+#[derive(Clone, Debug)]
+pub struct Probes {
+    slow: Duration,
+    all: Arc<Mutex<Vec<Arc<Probe>>>>,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self::new(SLOW)
+    }
+}
 
 impl Probes {
+    /// None yet; handlers that take as long as `slow` are worth a line in the log, none if zero.
+    pub fn new(slow: Duration) -> Self {
+        Self { slow, all: Arc::default() }
+    }
+
     /// The probe of `kind`, made at the first call.
-    pub fn of(&self, kind: &'static str) -> Arc<Probe> {
-        let mut all = self.0.lock();
-        if let Some(found) = all.iter().find(|probe| probe.kind == kind) {
+    pub fn of(&self, kind: &'static Kind) -> Arc<Probe> {
+        let mut all = self.all.lock();
+        if let Some(found) = all.iter().find(|probe| probe.kind.name == kind.name) {
             return Arc::clone(found);
         }
-        let made = Arc::new(Probe::new(kind));
+        let made = Arc::new(Probe::new(kind, self.slow));
         all.push(Arc::clone(&made));
         made
     }
 
     /// Every probe, in the order in which kinds first appeared.
     pub fn all(&self) -> Vec<Arc<Probe>> {
-        self.0.lock().clone()
+        self.all.lock().clone()
     }
 }
+
+#[cfg(test)]
+#[path = "probe_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ mod noted;
 mod proxies;
 mod rest;
 mod socket;
+mod wire;
 mod ws;
 
 use std::net::SocketAddr;
@@ -24,7 +25,9 @@ use longpoll::Switchboard;
 use proxies::Proxies;
 
 pub use edge::{Origins, headers};
+pub use longpoll::LONGPOLL;
 pub use socket::on_connect;
+pub use wire::WIRE;
 
 /// A server's transports, shared by its workers.
 pub struct Transports {

@@ -20,6 +20,7 @@ use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Frame, Problem};
 use crate::session::{Door, Settled, Wire};
 use crate::supervise::Post;
+use crate::transport::wire::{Ending, Life};
 
 /// How many bytes of events one poll is answered with, beyond the first.
 const PAGE: usize = 256 * 1024;
@@ -60,6 +61,7 @@ pub(super) struct Line {
     parked: Option<oneshot::Sender<Polled>>,
     gate: Waker,
     requests: usize,
+    life: Life,
 }
 
 impl Line {
@@ -69,7 +71,8 @@ impl Line {
         metrics.connections_opened.of(Transport::LongPoll).inc();
         metrics.connections.of(Transport::LongPoll).inc();
         let (slots, inbox) = (Slots::new(), VecDeque::new());
-        let mut line = Self { door, slots, inbox, inbox_bytes: 0, parked: None, gate, requests: 0 };
+        let life = Life::begin(door.app());
+        let mut line = Self { door, slots, inbox, inbox_bytes: 0, parked: None, gate, requests: 0, life };
         line.take(vec![hello], tell);
         line
     }
@@ -160,6 +163,7 @@ impl Line {
 
     /// The session has ended: nothing of it stays unanswered. Returns whether its client ever knew of it.
     pub fn close(mut self, end: End) -> bool {
+        self.life.ends(Ending::Closed);
         if let Some(tell) = self.parked.take() {
             drop(tell.send(Polled::Gone(Some(end))));
         }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context as Ctx, Handler};
 use bytestring::ByteString;
@@ -17,7 +18,10 @@ use crate::clock;
 use crate::model::maps::HashMap;
 use crate::model::{HubId, Secret};
 use crate::session::{Purpose, Worker};
-use crate::supervise::{Budget, Envelope, Keeper, Post};
+use crate::supervise::{Budget, Envelope, Keeper, Kind, Lasting, Life, Named, Post, named};
+
+/// How often it is tried whether a rest may end.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a request does not reach a session.
 #[derive(Debug)]
@@ -63,6 +67,11 @@ pub(super) enum LineIn {
     Look(Digest),
 }
 
+/// The lines of a worker.
+pub static LONGPOLL: Kind = Kind { name: "longpoll", messages: &[LineIn::NAMES], endings: Lasting::NAMES };
+
+named!(LineIn: Open, Commands, Poll, Unpark, Logout, Look);
+
 /// Where each worker's lines are.
 #[derive(Default)]
 pub(crate) struct Switchboard(RwLock<HashMap<HubId, Post<LineIn>>>);
@@ -89,6 +98,8 @@ impl Switchboard {
 /// The actor that holds a worker's lines. All that it does takes little time.
 struct Lines {
     keeper: Keeper<State>,
+    /// Whether a timer ends its rest.
+    timed: bool,
 }
 
 struct State {
@@ -100,9 +111,9 @@ struct State {
 
 impl Lines {
     fn start_on(worker: &Rc<Worker>) -> Post<LineIn> {
-        let probe = worker.app.context.probes.of("longpoll");
+        let life = Life::begin(&worker.app.context.probes.of(&LONGPOLL), worker.id.0.to_string().into());
         let ctx = Ctx::<Self>::new();
-        let own = Post::new(ctx.address().recipient(), Arc::clone(&probe));
+        let own = Post::new(ctx.address().recipient(), life.slot());
         let factory = {
             let (worker, own) = (Rc::clone(worker), own.clone());
             // Sessions of a life that broke end with it, and their clients begin others.
@@ -113,8 +124,8 @@ impl Lines {
                 ended: Ended::default(),
             }
         };
-        let keeper = Keeper::new(worker.id.0.to_string(), probe, Budget::default(), factory);
-        actix::spawn(ctx.into_future(Self { keeper }));
+        let keeper = Keeper::new(life, Budget::default(), factory);
+        actix::spawn(ctx.into_future(Self { keeper, timed: false }));
         own
     }
 }
@@ -126,8 +137,22 @@ impl Actor for Lines {
 impl Handler<Envelope<LineIn>> for Lines {
     type Result = ();
 
-    fn handle(&mut self, envelope: Envelope<LineIn>, _: &mut Ctx<Self>) {
+    fn handle(&mut self, envelope: Envelope<LineIn>, ctx: &mut Ctx<Self>) {
         self.keeper.receive(envelope, State::take);
+        self.look_up(ctx);
+    }
+}
+
+impl Lines {
+    /// While it rests the server is not ready, so that perhaps nobody comes who would have it begin again.
+    fn look_up(&mut self, ctx: &mut Ctx<Self>) {
+        if self.keeper.is_down() && !std::mem::replace(&mut self.timed, true) {
+            ctx.run_later(AGAIN, |lines, ctx| {
+                lines.timed = false;
+                lines.keeper.recover();
+                lines.look_up(ctx);
+            });
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use ended::End;
 use line::array;
 use lines::{LineIn, Missed};
 
+pub use lines::LONGPOLL;
 pub(crate) use lines::Switchboard;
 
 /// What a session is known by to its requests: the hash of its secret.

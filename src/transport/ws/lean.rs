@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::super::socket::Descriptor;
+use super::super::wire::Ending;
 use super::head;
 use super::reader::{Heard, Reader, opcode};
 use super::tally::Tally;
@@ -23,6 +24,7 @@ use crate::clock;
 use crate::presence::Reason;
 use crate::protocol::CloseCode;
 use crate::session::{Door, Seat, Turn, Wire};
+use crate::supervise::{Panic, caught};
 
 /// How much is read in one go, in bytes.
 const READ: usize = 16 * 1024;
@@ -224,6 +226,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     fn heard(&mut self, heard: Heard) {
+        self.door.app().context.faults.pass("wire.read");
         match heard {
             Heard::Close => {
                 self.deaf = true;
@@ -281,6 +284,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Takes the next chunk of what waits.
     fn gather(&mut self, buffer: &mut Vec<u8>) {
+        self.door.app().context.faults.pass("wire.write");
         if self.end != End::No {
             return;
         }
@@ -304,6 +308,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             outbox.take_close()
         };
         if let Some(code) = close {
+            self.tally.ends(Ending::Closed);
             head::write(buffer, opcode::CLOSE, 2);
             buffer.extend_from_slice(&code.number().to_be_bytes());
             self.end = if self.deaf { End::Both } else { End::Said };
@@ -314,9 +319,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 }
 
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// Does what is to be done when it is the task's turn. Ready when the connection is at its end.
+    fn go_on(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
+        let gone = self.read(ctx).is_ready();
+        let written = self.write(ctx);
+        if gone || self.failed || matches!(written, Poll::Ready(Err(_))) {
+            return Poll::Ready(());
+        }
+        if self.end == End::Both && written.is_ready() {
+            // The server is the one that ends the connection (RFC 6455, section 7.1.1).
+            match Pin::new(&mut self.io).poll_shutdown(ctx) {
+                Poll::Ready(Ok(())) => self.end = End::Finished,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+        }
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().poll(ctx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// What it does panicked: the connection ends, and with it the session, whose client comes back.
+    fn broke(&mut self, what: &str, panic: &Panic) -> Poll<io::Result<()>> {
+        self.tally.broke(what, &self.door.cell().borrow().sid, panic);
+        Poll::Ready(Err(io::ErrorKind::Other.into()))
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> Writes for Connection<T> {
     fn write_now(&mut self, ctx: &mut Context<'_>) -> bool {
-        self.failed |= matches!(self.write(ctx), Poll::Ready(Err(_)));
+        let written = caught(|| self.write(ctx)).unwrap_or_else(|panic| self.broke("writing", &panic));
+        self.failed |= matches!(written, Poll::Ready(Err(_)));
         self.failed || self.end != End::No
     }
 }
@@ -329,22 +364,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Task<T> {
         let this = &mut *this;
         this.line.wake_by(ctx.waker());
         ready!(this.line.turn.borrow_mut().poll(clock::moment(), || Rc::clone(&this.line) as _));
-        let gone = this.read(ctx).is_ready();
-        let written = this.write(ctx);
-        if gone || this.failed || matches!(written, Poll::Ready(Err(_))) {
-            return Poll::Ready(());
-        }
-        if this.end == End::Both && written.is_ready() {
-            // The server is the one that ends the connection (RFC 6455, section 7.1.1).
-            match Pin::new(&mut this.io).poll_shutdown(ctx) {
-                Poll::Ready(Ok(())) => this.end = End::Finished,
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Pending => {}
-            }
-        }
-        match &mut this.timer {
-            Some(timer) => timer.as_mut().poll(ctx),
-            None => Poll::Pending,
-        }
+        caught(|| this.go_on(ctx)).unwrap_or_else(|panic| this.broke("its turn", &panic).map(drop))
     }
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use crate::metrics::{Direction, Transport, Way};
+use crate::model::Sid;
 use crate::session::App;
+use crate::supervise::Panic;
+use crate::transport::wire::{Ending, Life};
 
 /// One connection's share of the counts; it counts as open while this lives.
-pub(super) struct Tally(Arc<App>);
+pub(super) struct Tally(Arc<App>, Life);
 
 impl Tally {
     /// Counts a connection in.
@@ -14,8 +17,17 @@ impl Tally {
         let metrics = &app.context.metrics;
         metrics.connections_opened.of(Transport::WebSocket).inc();
         metrics.connections.of(Transport::WebSocket).inc();
-        app.context.probes.of("wire").started();
-        Self(Arc::clone(app))
+        Self(Arc::clone(app), Life::begin(app))
+    }
+
+    /// When the connection ends, it will be for this.
+    pub fn ends(&mut self, how: Ending) {
+        self.1.ends(how);
+    }
+
+    /// What panicked over it is counted, and said.
+    pub fn broke(&mut self, what: &str, sid: &Sid, panic: &Panic) {
+        self.1.broke(what, sid, panic);
     }
 
     /// A text of so many bytes came in.
@@ -39,6 +51,5 @@ impl Tally {
 impl Drop for Tally {
     fn drop(&mut self) {
         self.0.context.metrics.connections.of(Transport::WebSocket).dec();
-        self.0.context.probes.of("wire").stopped();
     }
 }

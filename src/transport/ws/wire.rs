@@ -12,12 +12,14 @@ use actix_web_actors::ws::{CloseCode as WsCode, CloseReason, Message as Frame, P
 use bytestring::ByteString;
 
 use super::super::socket::Descriptor;
+use super::super::wire::Ending;
 use super::tally::Tally;
 use super::text::Parts;
 use crate::clock;
 use crate::presence::Reason;
 use crate::protocol::CloseCode;
 use crate::session::{Door, Wire};
+use crate::supervise::caught;
 
 /// How much is written in one go, in bytes: what the HTTP dispatcher buffers before it waits for the socket.
 const CHUNK: usize = 64 * 1024;
@@ -79,6 +81,7 @@ impl Pump {
 
     /// Writes what waits, up to a chunk; all of it becomes one write.
     fn flush(&mut self, ctx: &mut WebsocketContext<Self>) {
+        self.door.app().context.faults.pass("wire.write");
         let now = clock::moment();
         let (ping, close, more) = {
             let mut cell = self.door.cell().borrow_mut();
@@ -95,7 +98,9 @@ impl Pump {
             self.close(code, ctx);
         } else if more {
             // Not before the socket has taken this chunk.
-            ctx.spawn(tokio::task::yield_now().into_actor(self).map(|(), pump, ctx| pump.flush(ctx)));
+            ctx.spawn(
+                tokio::task::yield_now().into_actor(self).map(|(), pump, ctx| pump.guard("writing", ctx, Self::flush)),
+            );
             return;
         }
         self.door.looked();
@@ -105,6 +110,7 @@ impl Pump {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
+        self.tally.ends(Ending::Closed);
         ctx.close(Some(CloseReason { code: WsCode::from(code.number()), description: None }));
         if code == CloseCode::TooBig {
             // The answer will not be looked for in what still comes.
@@ -144,12 +150,23 @@ impl Handler<Wake> for Pump {
     type Result = ();
 
     fn handle(&mut self, _: Wake, ctx: &mut Self::Context) {
-        self.flush(ctx);
+        self.guard("writing", ctx, Self::flush);
     }
 }
 
 impl StreamHandler<Result<Frame, ProtocolError>> for Pump {
     fn handle(&mut self, frame: Result<Frame, ProtocolError>, ctx: &mut Self::Context) {
+        self.guard("reading", ctx, |pump, ctx| pump.heard(frame, ctx));
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Pump {
+    fn heard(&mut self, frame: Result<Frame, ProtocolError>, ctx: &mut WebsocketContext<Self>) {
+        self.door.app().context.faults.pass("wire.read");
         match frame {
             Ok(Frame::Close(_)) => {
                 // The answer to our close, or a goodbye, which is answered.
@@ -179,7 +196,16 @@ impl StreamHandler<Result<Frame, ProtocolError>> for Pump {
         }
     }
 
-    fn finished(&mut self, ctx: &mut Self::Context) {
-        ctx.stop();
+    /// Does something of the connection's; if that panics, it ends, and with it the session, whose client comes back.
+    fn guard(
+        &mut self,
+        what: &str,
+        ctx: &mut WebsocketContext<Self>,
+        act: impl FnOnce(&mut Self, &mut WebsocketContext<Self>),
+    ) {
+        if let Err(panic) = caught(|| act(self, ctx)) {
+            self.tally.broke(what, &self.door.cell().borrow().sid, &panic);
+            ctx.stop();
+        }
     }
 }
