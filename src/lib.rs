@@ -3,7 +3,7 @@
 //! `docs/architecture.md` walks one message, one heartbeat and one scrape through these folders. A folder imports
 //! only from those to its left:
 //!
-//! `model clock metrics < protocol config logging store auth supervise < presence < channel < session < transport admin
+//! `model clock metrics < protocol config logging store auth supervise < presence < channel < retention session < transport admin
 //! < server < cli`
 //!
 //! Beside them stands `client`, the client library, with the feature of that name; it knows `model protocol clock` alone; and, with
@@ -27,6 +27,7 @@ pub mod model;
 pub mod planted;
 pub mod presence;
 pub mod protocol;
+pub mod retention;
 pub mod server;
 pub mod session;
 pub mod store;

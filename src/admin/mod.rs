@@ -3,14 +3,16 @@
 //! Health and metrics come from atomics and flags: none of them enters an actor's mailbox or waits for the disk.
 
 mod actors;
+mod channels;
 mod health;
 mod metrics;
+mod overview;
 mod sessions;
 mod settings;
 
 use actix_web::{HttpRequest, web};
 
-use crate::http::asker::user;
+use crate::http::asker::{ANSWER_WITHIN, user};
 use crate::http::only;
 use crate::model::{Caller, Grants, Standing};
 use crate::protocol::{ErrorCode, Problem};
@@ -48,6 +50,12 @@ pub fn operators(cfg: &mut web::ServiceConfig) {
             web::resource("/admin/sessions/{sid}")
                 .route(web::delete().to(sessions::kick))
                 .default_service(only("DELETE")),
+        )
+        .service(web::resource("/admin/channels").route(web::get().to(channels::list)).default_service(only("GET")))
+        .service(
+            web::resource("/admin/channels/{channel}")
+                .route(web::get().to(channels::show))
+                .default_service(only("GET")),
         );
 }
 
@@ -59,4 +67,10 @@ async fn operator(request: &HttpRequest, app: &App) -> Result<Caller, Problem> {
         return Ok(caller);
     }
     Err(Problem::new(ErrorCode::Forbidden, "this is for operators"))
+}
+
+/// Waits for an answer, but no longer than one may take.
+async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
+    let late = |_| Problem::unavailable("there was no answer in time");
+    tokio::time::timeout(ANSWER_WITHIN, work).await.map_err(late)
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::operator;
-use crate::http::asker::{ANSWER_WITHIN, Answer, page, respond, written};
+use super::{in_time, operator};
+use crate::http::asker::{Answer, page, respond, written};
 use crate::http::body::Query;
 use crate::model::{ChannelName, Sid};
 use crate::protocol::{ErrorCode, Problem};
@@ -62,9 +62,4 @@ async fn kicked(request: &HttpRequest, app: &Arc<App>) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(ErrorCode::NotFound, "no such session"))
-}
-
-async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
-    let late = |_| Problem::unavailable("a worker gave no answer in time");
-    tokio::time::timeout(ANSWER_WITHIN, work).await.map_err(late)
 }

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context as Ctx, Handler, WrapFuture};
@@ -13,6 +12,7 @@ use tokio::task::yield_now;
 use super::directory::{Context, Directory};
 use super::disk;
 use super::messages::{CHANNEL, ChannelIn, Ending, ToHub};
+use super::shown::Shown;
 use super::state::State;
 use super::step::{Effect, Found, Input, Settings, Time};
 use crate::auth::is_known;
@@ -37,8 +37,8 @@ pub(super) struct ChannelActor {
     streak: usize,
     /// The log's generation when it was last looked at.
     generation: u64,
-    /// How many users hear it, for those who only want to know that.
-    online: Arc<AtomicUsize>,
+    /// What it shows to those who only look.
+    shown: Arc<Shown>,
     idle_since: Option<Moment>,
     /// Whether it looks soon whether it may end because there is no such channel.
     leaving: bool,
@@ -50,7 +50,7 @@ impl ChannelActor {
         name: ChannelName,
         context: Arc<Context>,
         directory: Arc<Directory>,
-        online: Arc<AtomicUsize>,
+        shown: Arc<Shown>,
         arbiter: &ArbiterHandle,
     ) -> Post<ChannelIn> {
         let life = Life::begin(&context.probes.of(&CHANNEL), name.as_str().into());
@@ -74,7 +74,7 @@ impl ChannelActor {
                 handled: 0,
                 streak: 0,
                 generation,
-                online,
+                shown,
                 idle_since: None,
                 leaving: false,
             }
@@ -250,7 +250,8 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
             effects = next;
         });
         self.idle_since = None;
-        self.online.store(self.keeper.state().online(), Relaxed);
+        let state = self.keeper.state();
+        self.shown.show(clock::moment(), state.online(), state.belonging(), std::mem::take(&mut state.said));
         drop(told);
         self.go_on(rebuilt, effects, ctx);
         self.streak += 1;

@@ -22,6 +22,11 @@ impl State {
         self.roster.named()
     }
 
+    /// How many users belong to it; `None` while that is not known.
+    pub fn belonging(&self) -> Option<usize> {
+        (self.phase == Phase::Ready).then(|| self.roster.members().len())
+    }
+
     /// A command reaches a channel that is loaded, or that is known not to be there.
     pub(super) fn admit(&mut self, origin: Origin, action: Action) {
         if self.phase == Phase::Absent {

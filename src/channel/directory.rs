@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use actix::ArbiterHandle;
 use parking_lot::{Mutex, RwLock};
 
 use super::actor::ChannelActor;
 use super::messages::{ChannelIn, ToHub};
+use super::shown::{Glance, Shown};
+use crate::clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::maps::HashMap;
@@ -79,7 +80,7 @@ pub struct Context {
 struct Entry {
     post: Post<ChannelIn>,
     sent: u64,
-    online: Arc<AtomicUsize>,
+    shown: Arc<Shown>,
 }
 
 /// All active channels of a server.
@@ -107,10 +108,10 @@ impl Directory {
         let mut shard = self.shards[place % SHARDS].lock();
         if !shard.contains_key(channel) {
             let arbiter = &self.arbiters[(place / SHARDS) % self.arbiters.len()];
-            let online = Arc::<AtomicUsize>::default();
+            let shown = Arc::<Shown>::default();
             let (context, directory) = (Arc::clone(&self.context), Arc::clone(self));
-            let post = ChannelActor::start(channel.clone(), context, directory, Arc::clone(&online), arbiter);
-            shard.insert(channel.clone(), Entry { post, sent: 0, online });
+            let post = ChannelActor::start(channel.clone(), context, directory, Arc::clone(&shown), arbiter);
+            shard.insert(channel.clone(), Entry { post, sent: 0, shown });
             self.context.metrics.channels_active.inc();
         }
         if let Some(entry) = shard.get_mut(channel) {
@@ -122,7 +123,20 @@ impl Directory {
     /// How many users hear a channel now, as far as it has said; waking nobody.
     pub fn online(&self, channel: &ChannelName) -> usize {
         let shard = self.shards[self.place(channel) % SHARDS].lock();
-        shard.get(channel).map_or(0, |entry| entry.online.load(Relaxed))
+        shard.get(channel).map_or(0, |entry| entry.shown.online())
+    }
+
+    /// What an active channel shows of itself; `None` if it sleeps. Wakes nobody.
+    pub fn glance(&self, channel: &ChannelName) -> Option<Glance> {
+        let shard = self.shards[self.place(channel) % SHARDS].lock();
+        shard.get(channel).map(|entry| entry.shown.glance(clock::moment()))
+    }
+
+    /// Every active channel, in no order, and what it shows of itself.
+    pub fn active(&self) -> Vec<(ChannelName, Glance)> {
+        let now = clock::moment();
+        let glance = |(name, entry): (&ChannelName, &Entry)| (name.clone(), entry.shown.glance(now));
+        self.shards.iter().flat_map(|shard| shard.lock().iter().map(glance).collect::<Vec<_>>()).collect()
     }
 
     /// Tells every active channel that a hub began anew.

@@ -12,8 +12,8 @@ use crate::model::{ChannelName, Key, Seq, UserName, Wall};
 use crate::planted::{Bug, planted};
 use crate::protocol::Posted;
 use crate::store::{
-    AppendError, ChannelLog, Head, Mark, Membership, Meta, MetaOp, Place, ReadError, WriteError, marks_prefix,
-    members_prefix, place_key,
+    AppendError, ChannelLog, Head, Mark, Membership, Meta, MetaOp, Place, ReadError, WriteError, keep_key,
+    marks_prefix, members_prefix, place_key, size_key,
 };
 
 /// How many of the newest messages are read at once.
@@ -156,7 +156,7 @@ pub(super) async fn clear(name: &ChannelName, context: &Context) -> Result<(), R
         let mut ops = page.await?;
         let last = ops.is_empty();
         if last {
-            ops.push(MetaOp::Remove(place_key(name.as_str())));
+            ops.extend([keep_key, size_key, place_key].map(|key| MetaOp::Remove(key(name.as_str()))));
         }
         write(context, ops).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         if last {

@@ -24,6 +24,7 @@ mod resume;
 mod rights;
 mod roster;
 mod sequencer;
+mod shown;
 mod state;
 mod step;
 mod tending;
@@ -36,3 +37,4 @@ pub use messages::{
     Action, Answer, Aside, Batch, CHANNEL, ChannelIn, Closed, Draft, Hears, Item, Joined, Origin, Permit, Subscriber,
     ToHub, Told, Volume,
 };
+pub use shown::Glance;

@@ -155,6 +155,7 @@ impl State {
             self.keys.note(message.seq, message.at, &message.from, message.key.as_ref());
             self.window.push(Arc::clone(message));
         }
+        self.said = self.said.saturating_add(posted.len() as u32);
         let hubs: Vec<_> = self.roster.hubs().collect();
         hubs.into_iter().for_each(|hub| self.links.deliver(hub, Arc::clone(&posted)));
         for Committed { message, origin, twins } in done {

@@ -75,6 +75,8 @@ pub(super) struct State {
     pub reported: Vec<(Origin, Option<Hears>)>,
     /// How it ended, where it is not there.
     pub ended: Closed,
+    /// Messages that have come, until someone has taken note of them.
+    pub said: u32,
     /// How many hear the channel, where they are many, and whether the hubs will be told.
     crowd: Option<usize>,
     crowd_waits: bool,
@@ -109,6 +111,7 @@ impl State {
             added: Vec::new(),
             reported: Vec::new(),
             ended: Closed::Reset,
+            said: 0,
             crowd: None,
             crowd_waits: false,
             effects: Vec::new(),

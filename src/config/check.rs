@@ -38,6 +38,7 @@ pub(super) fn check(raw: Raw, places: &Places) -> (Config, Vec<Fault>) {
         auth: check.auth(&raw.auth),
         jwt: check.jwt(raw.jwt),
         rates: check.rates(&raw.rates),
+        retention: raw.retention.check(&mut check),
         log: Logging {
             format: check.one_of("log.format", &raw.log.format, &LOG_FORMATS),
             filter: check.filter(raw.log.filter),
@@ -47,7 +48,8 @@ pub(super) fn check(raw: Raw, places: &Places) -> (Config, Vec<Fault>) {
     (config, check.faults)
 }
 
-struct Check<'a> {
+/// What is said of values so far.
+pub(super) struct Check<'a> {
     places: &'a Places,
     faults: Vec<Fault>,
 }
@@ -315,7 +317,7 @@ impl Check<'_> {
         choices[0].1
     }
 
-    fn within(&mut self, key: &str, value: u64, range: RangeInclusive<u64>) -> u64 {
+    pub(super) fn within(&mut self, key: &str, value: u64, range: RangeInclusive<u64>) -> u64 {
         if !range.contains(&value) {
             self.refuse(key, value, format!("{} to {}", range.start(), range.end()));
         }

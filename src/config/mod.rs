@@ -8,11 +8,13 @@ mod fault;
 mod load;
 mod print;
 mod raw;
+mod retention;
 mod valid;
 
 use std::path::Path;
 
 pub use fault::{ConfigErrors, Fault, Place, Problem};
+pub use retention::Retention;
 pub use valid::{
     Admin, Algorithm, Argon2, Auth, Bind, Channels, Config, Durability, Engine, Jwt, JwtKey, Limits, LogFormat,
     Logging, Presence, Proxy, ProxyHeader, Rates, Registration, Server, Store, Tls,

@@ -8,14 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use super::valid::{Algorithm, Config, Durability, Engine, JwtKey, LogFormat, Proxy, ProxyHeader, Registration};
 
-/// Declares the sections: each a struct whose fields are its keys, with their defaults.
+/// Declares the sections: each a struct whose fields are its keys, with their defaults; behind the semicolon stand
+/// those that have a file of their own.
 macro_rules! sections {
-    ($($(#[$doc:meta])* $section:ident: $name:ident { $($key:ident: $kind:ty = $default:expr),+ $(,)? })+) => {
+    (
+        $($(#[$doc:meta])* $section:ident: $name:ident { $($key:ident: $kind:ty = $default:expr),+ $(,)? })+
+        ; $($(#[$more:meta])* $beside:ident: $raw:ty),+ $(,)?
+    ) => {
         /// Everything that can be set, as it is written.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub(super) struct Raw {
             $($(#[$doc])* pub(super) $section: $name,)+
+            $($(#[$more])* pub(super) $beside: $raw,)+
         }
         $(
             $(#[$doc])*
@@ -139,6 +144,9 @@ sections! {
         format: String = "plain".into(),
         slow_ms: u64 = 100,
     }
+;
+    /// `[retention]`
+    retention: super::retention::Raw,
 }
 
 /// The values that a key of a few choices may have.
@@ -278,6 +286,7 @@ impl From<&Config> for Raw {
                 format: word(&LOG_FORMATS, &from.log.format),
                 slow_ms: from.log.slow.as_millis() as u64,
             },
+            retention: (&from.retention).into(),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::retention::Retention;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -30,6 +32,8 @@ pub struct Config {
     pub rates: Rates,
     /// `[log]`
     pub log: Logging,
+    /// `[retention]`
+    pub retention: Retention,
 }
 
 /// What is for operators.

@@ -148,6 +148,23 @@ impl Local {
         }
     }
 
+    /// The channels named by the first `max` keys of a range.
+    fn named(
+        &self,
+        range: std::ops::Range<Vec<u8>>,
+        name: fn(&[u8]) -> Option<&str>,
+        max: usize,
+    ) -> Result<Vec<ChannelName>, ReadError> {
+        let mut names = Vec::new();
+        if max > 0 {
+            self.0.view.scan(&range.start..&range.end, false, &mut |key, _| {
+                names.extend(name(key).and_then(|name| ChannelName::stored(name).ok()));
+                if names.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+        }
+        Ok(names)
+    }
+
     fn messages(
         &self,
         channel: &ChannelName,
@@ -264,14 +281,7 @@ impl ChannelLog for Local {
 
     fn channels(&self, after: Option<&ChannelName>, max: usize) -> Result<Vec<(ChannelName, Head)>, ReadError> {
         self.0.view.stable(|| {
-            let mut names = Vec::new();
-            if max > 0 {
-                let range = keys::channels(after.map(ChannelName::as_str));
-                self.0.view.scan(&range.start..&range.end, false, &mut |key, _| {
-                    names.extend(keys::name(key).and_then(|name| ChannelName::stored(name).ok()));
-                    if names.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-                })?;
-            }
+            let names = self.named(keys::channels(after.map(ChannelName::as_str)), keys::name, max)?;
             let mut found = Vec::with_capacity(names.len());
             for name in names {
                 // One that is deleted meanwhile is left out.
@@ -291,17 +301,11 @@ impl ChannelLog for Local {
         after: Option<&str>,
         max: usize,
     ) -> Result<Vec<ChannelName>, ReadError> {
-        self.0.view.stable(|| {
-            let mut names = Vec::new();
-            if max > 0 {
-                let range = keys::all_listed(private, prefix, after);
-                self.0.view.scan(&range.start..&range.end, false, &mut |key, _| {
-                    names.extend(keys::listed_name(key).and_then(|name| ChannelName::stored(name).ok()));
-                    if names.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-                })?;
-            }
-            Ok(names)
-        })
+        self.0.view.stable(|| self.named(keys::all_listed(private, prefix, after), keys::listed_name, max))
+    }
+
+    fn all_names(&self, after: Option<&str>, max: usize) -> Result<Vec<ChannelName>, ReadError> {
+        self.0.view.stable(|| self.named(keys::channels(after), keys::name, max))
     }
 
     fn generation(&self) -> u64 {

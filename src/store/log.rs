@@ -78,6 +78,9 @@ pub trait ChannelLog: Send + Sync + 'static {
     /// Channels whose names follow `after`, ascending, at most `max`.
     fn channels(&self, after: Option<&ChannelName>, max: usize) -> Result<Vec<(ChannelName, Head)>, ReadError>;
 
+    /// The names of all channels that follow `after`, ascending, at most `max`; direct ones, too.
+    fn all_names(&self, after: Option<&str>, max: usize) -> Result<Vec<ChannelName>, ReadError>;
+
     /// Names of channels that begin with `prefix` and follow `after`, ascending, at most `max`; of those that are `private`,
     /// or of those that are not. A direct channel is neither.
     fn names(

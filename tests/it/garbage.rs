@@ -172,6 +172,8 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "/v1/admin/config", ""),
     ("PUT", "/v1/admin/log", r#"{"filter":"warn,parlor=debug"}"#),
     ("DELETE", "/v1/admin/sessions/0123456789ab", ""),
+    ("GET", "/v1/admin/channels?search=a&sort=name&after=a&limit=2", ""),
+    ("GET", "/v1/admin/channels/healthy", ""),
     ("GET", "/v1/sessions/0-00/events?after=0&wait=0", ""),
     ("DELETE", "/v1/sessions/self", ""),
     ("POST", "/v1/sessions", r#"{"type":"hello","version":1,"guest":"eve","client":"x"}"#),

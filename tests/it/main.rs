@@ -96,6 +96,7 @@ mod leaving;
 mod longpoll;
 mod matrix;
 mod once;
+mod overview;
 mod parked;
 mod places;
 mod polls;
