@@ -39,6 +39,7 @@ pub(super) fn check(raw: Raw, places: &Places) -> (Config, Vec<Fault>) {
         jwt: check.jwt(raw.jwt),
         rates: check.rates(&raw.rates),
         retention: raw.retention.check(&mut check),
+        webhooks: check.webhooks(raw.webhooks),
         log: Logging {
             format: check.one_of("log.format", &raw.log.format, &LOG_FORMATS),
             filter: check.filter(raw.log.filter),
@@ -328,7 +329,7 @@ impl Check<'_> {
         self.within(key, value, range) as usize
     }
 
-    fn ms(&mut self, key: &str, value: u64, range: RangeInclusive<u64>) -> Duration {
+    pub(super) fn ms(&mut self, key: &str, value: u64, range: RangeInclusive<u64>) -> Duration {
         Duration::from_millis(self.within(key, value, range))
     }
 
@@ -341,10 +342,12 @@ impl Check<'_> {
     }
 
     fn place(&self, key: &str) -> Place {
-        self.places.get(key).cloned().unwrap_or(Place::Default)
+        // Of a list of tables it is known where each begins.
+        let table = || key.split_once('.').and_then(|(table, _)| self.places.get(table));
+        self.places.get(key).or_else(table).cloned().unwrap_or(Place::Default)
     }
 
-    fn refuse(&mut self, key: &str, value: impl Display, expected: impl Into<String>) {
+    pub(super) fn refuse(&mut self, key: &str, value: impl Display, expected: impl Into<String>) {
         self.faults.push(Fault::value(self.place(key), key, value, expected));
     }
 

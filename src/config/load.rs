@@ -9,10 +9,14 @@ use toml::de::DeTable;
 use toml::{Table, Value};
 
 use super::fault::{Fault, Place, Places, Problem};
-use super::raw::Raw;
+use super::raw::{HIDDEN, Raw};
+use super::webhooks::Written;
 
 /// What the name of an environment variable that sets a key begins with.
 const PREFIX: &str = "PARLOR__";
+
+/// The one list of tables.
+const WEBHOOKS: &str = "webhooks";
 
 /// What was gathered: the values, where each was set, and what did not fit.
 pub(super) struct Gathered {
@@ -60,9 +64,16 @@ impl Gathered {
             for (key, _) in keys.get_ref().as_table().into_iter().flatten() {
                 lines.insert(format!("{}.{}", section.get_ref(), key.get_ref()), key.span().start);
             }
+            for (number, table) in keys.get_ref().as_array().into_iter().flat_map(|list| list.iter().enumerate()) {
+                lines.insert(format!("{}[{number}]", section.get_ref()), table.span().start);
+            }
         }
         let place = |key: &str| at(lines.get(key).copied().unwrap_or(0));
         for (section, keys) in table {
+            if section == WEBHOOKS {
+                self.webhooks(|number| place(&format!("{WEBHOOKS}[{number}]")), keys);
+                continue;
+            }
             match (keys, self.table.get(&section)) {
                 (Value::Table(keys), Some(_)) => {
                     for (key, value) in keys {
@@ -90,6 +101,13 @@ impl Gathered {
         for (name, text) in mine {
             let key = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
             let place = Place::Variable(name.clone());
+            if key == WEBHOOKS {
+                // As a document of its own: what is a value and what is not is said by the parser.
+                let list =
+                    toml::from_str::<Table>(&format!("it = {text}")).ok().and_then(|mut table| table.remove("it"));
+                self.webhooks(|_| place.clone(), list.unwrap_or(Value::Boolean(false)));
+                continue;
+            }
             let Some(like) = self.known(&key).cloned() else {
                 self.unknown(place, &key);
                 continue;
@@ -103,6 +121,25 @@ impl Gathered {
                 None => self.faults.push(Fault::value(place, &key, quoted(&text), kind(&like))),
             }
         }
+    }
+
+    /// Takes a list of tables, which goes before all of an earlier one.
+    fn webhooks(&mut self, place: impl Fn(usize) -> Place, list: Value) {
+        let expected = "a list of tables, [[webhooks]]";
+        let Value::Array(list) = list else {
+            // It is not shown: there may be a secret in it.
+            return self.faults.push(Fault::value(place(0), WEBHOOKS, HIDDEN, expected));
+        };
+        let mut taken = Vec::new();
+        for (number, table) in list.into_iter().enumerate() {
+            let key = format!("{WEBHOOKS}[{number}]");
+            match Written::deserialize(table.clone()) {
+                Ok(_) => taken.push(table),
+                Err(why) => self.faults.push(Fault::unreadable(place(number), format!("{key}: {}", why.message()))),
+            }
+            self.places.insert(key, place(number));
+        }
+        self.table.insert(WEBHOOKS.to_owned(), Value::Array(taken));
     }
 
     /// The values as structs.

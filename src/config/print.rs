@@ -40,5 +40,9 @@ pub(super) fn render(raw: &Raw) -> String {
         }
         out.push('\n');
     }
+    for webhook in raw.webhooks.iter().filter_map(|webhook| toml::to_string(webhook).ok()) {
+        out.push_str("\n[[webhooks]]\n");
+        out.push_str(&webhook);
+    }
     out
 }

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::valid::{Algorithm, Config, Durability, Engine, JwtKey, LogFormat, Proxy, ProxyHeader, Registration};
+use super::webhooks::Written;
 
 /// Declares the sections: each a struct whose fields are its keys, with their defaults; behind the semicolon stand
 /// those that have a file of their own.
@@ -147,6 +148,9 @@ sections! {
 ;
     /// `[retention]`
     retention: super::retention::Raw,
+    /// `[[webhooks]]`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    webhooks: Vec<Written>,
 }
 
 /// The values that a key of a few choices may have.
@@ -170,7 +174,7 @@ pub(super) const ALGORITHMS: [(&str, Option<Algorithm>); 4] = [
     ("EdDSA", Some(Algorithm::EdDsa)),
 ];
 /// What stands for a secret where it is shown.
-const HIDDEN: &str = "(hidden)";
+pub(super) const HIDDEN: &str = "(hidden)";
 
 /// The word for a choice.
 fn word<T: PartialEq>(choices: &[(&str, T)], chosen: &T) -> String {
@@ -287,6 +291,7 @@ impl From<&Config> for Raw {
                 slow_ms: from.log.slow.as_millis() as u64,
             },
             retention: (&from.retention).into(),
+            webhooks: from.webhooks.iter().map(Written::from).collect(),
         }
     }
 }

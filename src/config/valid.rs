@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::retention::Retention;
+use super::webhooks::Webhook;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[rates]`
     pub rates: Rates,
+    /// `[[webhooks]]`
+    pub webhooks: Vec<Webhook>,
     /// `[log]`
     pub log: Logging,
     /// `[retention]`
