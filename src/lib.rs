@@ -4,7 +4,7 @@
 //! only from those to its left:
 //!
 //! `model clock metrics < protocol config logging store auth supervise < presence < channel < retention session < transport admin
-//! < server < cli`
+//! web < server < cli`
 //!
 //! Beside them stands `client`, the client library, with the feature of that name; it knows `model protocol clock` alone; and, with
 //! the feature `testing`, `checker`, which knows none of the others.
@@ -33,3 +33,4 @@ pub mod session;
 pub mod store;
 pub mod supervise;
 pub mod transport;
+pub mod web;

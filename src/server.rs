@@ -30,7 +30,7 @@ mod watch;
 use std::any::Any;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle, System};
@@ -51,6 +51,7 @@ use crate::session::{self, Admission, App, HUB, HubIn, SESSION};
 use crate::store::{Health, ReadError, Reads, Rows, Store};
 use crate::supervise::{Faults, Probe, Probes};
 use crate::transport::{self, LONGPOLL, Transports, WIRE};
+use crate::web::Page;
 
 use control::Control;
 
@@ -62,6 +63,9 @@ const NAMED: usize = 10;
 const MEASURE_EVERY: Duration = Duration::from_secs(30);
 /// How often expired guests are cleared away.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
+
+/// What is at `/admin`; nothing in a debug build that is far from its sources.
+static OPERATORS_PAGE: LazyLock<Option<Page>> = LazyLock::new(|| Page::of("admin"));
 
 /// What a test, or a program that embeds the server, may put in.
 #[derive(Default)]
@@ -131,6 +135,7 @@ impl Routes {
             .configure(admin::health);
         if self.part != Part::Clients {
             cfg.configure(admin::metrics);
+            OPERATORS_PAGE.iter().for_each(|page| page.configure("/admin", cfg));
         }
         match self.part {
             Part::Whole => transports.configure(cfg, admin::operators),

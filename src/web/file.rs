@@ -1,0 +1,42 @@
+//! A file of a page: what it is, and its bytes as they are and compressed.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// A file of a page.
+pub(super) struct File {
+    /// Its media type.
+    pub(super) kind: &'static str,
+    /// Its bytes.
+    pub(super) plain: Bytes,
+    /// The same compressed, where that is less.
+    pub(super) gzip: Option<Bytes>,
+}
+
+impl File {
+    /// A file of this name with these bytes.
+    pub(super) fn new(name: &str, plain: Vec<u8>) -> Self {
+        let packed = gzip(&plain).filter(|packed| packed.len() < plain.len());
+        Self { kind: kind(name), plain: plain.into(), gzip: packed.map(Bytes::from) }
+    }
+}
+
+/// The media type by the name's ending.
+fn kind(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}
+
+fn gzip(plain: &[u8]) -> Option<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(plain).ok()?;
+    packer.finish().ok()
+}
