@@ -4,12 +4,13 @@
 //! only from those to its left:
 //!
 //! `model clock metrics < protocol config logging store auth supervise < presence < channel < retention session < transport admin
-//! web < server < cli`
+//! web < api < server < cli`
 //!
 //! Beside them stands `client`, the client library, with the feature of that name; it knows `model protocol clock` alone; and, with
 //! the feature `testing`, `checker`, which knows none of the others.
 
 pub mod admin;
+pub mod api;
 pub mod auth;
 pub mod channel;
 #[cfg(feature = "testing")]

@@ -40,6 +40,7 @@ use actix_web::web;
 use parking_lot::RwLock;
 
 use crate::admin::{self, Readiness, Scrape};
+use crate::api;
 use crate::auth::{Blocking, Gate};
 use crate::channel::{CHANNEL, Context, Directory, Hubs};
 use crate::cli::ServeError;
@@ -137,10 +138,13 @@ impl Routes {
             cfg.configure(admin::metrics);
             OPERATORS_PAGE.iter().for_each(|page| page.configure("/admin", cfg));
         }
+        let operators = |v1: &mut web::ServiceConfig| {
+            v1.configure(admin::operators).configure(api::configure);
+        };
         match self.part {
-            Part::Whole => transports.configure(cfg, admin::operators),
-            Part::Clients => transports.configure(cfg, |_| ()),
-            Part::Operators => transports.guard(cfg, admin::operators),
+            Part::Whole => transports.configure(cfg, operators),
+            Part::Clients => transports.configure(cfg, api::configure),
+            Part::Operators => transports.guard(cfg, operators),
         }
     }
 }

@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use prometheus::Histogram;
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{Scrape, operator};
 use crate::http::asker::{Answer, respond, written};
@@ -18,8 +19,10 @@ use crate::supervise::{Probe, Slot};
 /// How many actors of a kind are named.
 const NAMED: usize = 10;
 
-#[derive(Serialize)]
-struct Kind {
+/// How the actors of one kind are.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActorKind)]
+pub(crate) struct Kind {
     kind: &'static str,
     live: i64,
     started: u64,
@@ -43,8 +46,9 @@ struct Kind {
     deepest: Vec<Deepest>,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
-struct Quantiles {
+/// Times in seconds that half, nine tenths and all but one in a hundred were no longer than.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Quantiles {
     p50: f64,
     p90: f64,
     p99: f64,

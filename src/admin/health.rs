@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Asks for what is wrong with the store, if anything is. It must not block.
 type StoreHealth = Box<dyn Fn() -> Option<String> + Send + Sync>;
@@ -24,12 +25,13 @@ pub struct Readiness {
 }
 
 /// One thing that stands in the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Obstacle {
     /// `starting`, `draining`, `store` or `actor`.
     what: &'static str,
     /// More words, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     why: Option<String>,
 }
 
@@ -73,9 +75,12 @@ impl Readiness {
     }
 }
 
-#[derive(Serialize)]
-struct Health {
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`, or `ready`, or `unready`.
     status: &'static str,
+    /// What stands in the way, if anything.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     why: Vec<Obstacle>,
 }

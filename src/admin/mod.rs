@@ -18,6 +18,8 @@ use crate::model::{Caller, Grants, Standing};
 use crate::protocol::{ErrorCode, Problem};
 use crate::session::App;
 
+pub(crate) use actors::Kind as ActorKind;
+pub(crate) use health::Health;
 pub use health::Readiness;
 pub use metrics::Scrape;
 

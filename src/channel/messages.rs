@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use prometheus::IntGauge;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ack::Ack;
 use super::step::Input;
@@ -325,8 +326,9 @@ pub enum Answer {
 }
 
 /// Why a session stops hearing a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ClosedBy)]
 pub enum Closed {
     /// Its user left.
     Left,

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, Route, web};
 use crate::protocol::{ErrorCode, Frame, Problem};
 
 /// The status that goes with an error's code.
-fn status(code: ErrorCode) -> StatusCode {
+pub fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::BadFrame | ErrorCode::UnknownType | ErrorCode::VersionUnsupported => StatusCode::BAD_REQUEST,
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -75,22 +75,6 @@ mod tests {
     use super::*;
     use crate::model::cases::many;
 
-    const CODES: [ErrorCode; 13] = [
-        ErrorCode::BadFrame,
-        ErrorCode::UnknownType,
-        ErrorCode::VersionUnsupported,
-        ErrorCode::Unauthenticated,
-        ErrorCode::Forbidden,
-        ErrorCode::NotFound,
-        ErrorCode::NotJoined,
-        ErrorCode::TooLarge,
-        ErrorCode::RateLimited,
-        ErrorCode::Overloaded,
-        ErrorCode::Conflict,
-        ErrorCode::Unavailable,
-        ErrorCode::Internal,
-    ];
-
     #[test]
     fn whoever_should_come_back_is_told_when_in_whole_seconds() {
         let answer = problem(&Problem::new(ErrorCode::Overloaded, "full").retry_after(1001));
@@ -111,7 +95,7 @@ mod tests {
 
         #[test]
         fn every_error_is_json_with_a_status_that_says_so(
-            code in select(&CODES[..]), message in ".{0,40}", wait in proptest::option::of(any::<u64>()),
+            code in select(&ErrorCode::ALL[..]), message in ".{0,40}", wait in proptest::option::of(any::<u64>()),
         ) {
             let said = Problem { retry_after_ms: wait, ..Problem::new(code, message) };
             let answer = problem(&said);

@@ -10,6 +10,7 @@ pub mod maps;
 mod message;
 mod names;
 mod role;
+mod schemas;
 mod standing;
 mod time;
 
@@ -19,5 +20,6 @@ pub use ids::{Conn, Cursor, Epoch, HubId, MAX_SEQ, Secret, Seq, Sid};
 pub use message::{Key, Kind, Message};
 pub use names::{ChannelName, NameError, UserName};
 pub use role::Role;
+pub(crate) use schemas::{AccountName, ChannelAsked, Place, WishedName};
 pub use standing::{Caller, Standing};
 pub use time::{Hour, Moment, Wall};

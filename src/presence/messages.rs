@@ -1,6 +1,7 @@
 //! What the registry is told, and what it tells the workers' hubs.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::{Conn, HubId, Moment, Sid, UserName, Wall};
 use crate::supervise::{Kind, Lasting, Named, Post, named};
@@ -12,8 +13,9 @@ named!(RegistryIn: Hub, Report, Up, Beat, Down, Ask, Forget, Shown, Online, Swee
 named!(ToHub: Report, Answer, Changed, Reap);
 
 /// Whether someone is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = PresenceState)]
 pub enum State {
     /// At least one session is.
     Online,
@@ -24,8 +26,9 @@ pub enum State {
 }
 
 /// Why someone went offline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = WentBy)]
 pub enum Reason {
     /// Said goodbye.
     Logout,
@@ -40,7 +43,8 @@ pub enum Reason {
 }
 
 /// One user's presence, as whoever is told may see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PresenceRow)]
 pub struct Row {
     /// Who.
     pub user: UserName,
@@ -49,6 +53,7 @@ pub struct Row {
     /// How many sessions are.
     pub sessions: usize,
     /// When last heard from; `None` if never, or if neither the registry nor whoever asked knows.
+    #[schema(required)]
     pub last_seen: Option<Wall>,
 }
 

@@ -1,13 +1,11 @@
 //! From a frame's text to a command.
 
-use std::borrow::Cow;
-
 use bytestring::ByteString;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Command, ErrorCode, Hello, History, ID_MAX, Join, Problem, Publish, Start, USERS_MAX, VERSIONS, Watch, json,
+    Command, ErrorCode, Hello, History, ID_MAX, Join, Problem, Publish, Start, USERS_MAX, VERSIONS, Watch, json, said,
 };
 use crate::model::{ChannelName, Cursor, Epoch, Hour, Key, Kind, MAX_SEQ, Seq, UserName};
 
@@ -62,7 +60,7 @@ impl<'a> Incoming<'a> {
     /// Reads it as a hello; `None` if it is another command.
     pub fn hello(&self) -> Option<Result<Hello, Problem>> {
         (self.kind == "hello").then(|| {
-            let raw: HelloRaw = self.parse()?;
+            let raw: said::Hello = self.parse()?;
             if !VERSIONS.contains(&raw.version) {
                 let message = format!("version: expected one of {VERSIONS:?}, got {}", raw.version);
                 return Err(Problem::new(ErrorCode::VersionUnsupported, message));
@@ -78,35 +76,35 @@ impl<'a> Incoming<'a> {
     /// Reads it as a command of `me`.
     pub fn command(&self, me: &UserName, bounds: &Bounds) -> Result<Command, Problem> {
         match self.kind.as_str() {
-            "refresh" => Ok(Command::Refresh { token: self.parse::<RefreshRaw>()?.token }),
+            "refresh" => Ok(Command::Refresh { token: self.parse::<said::Refresh>()?.token }),
             "join" => self.join(me),
             "leave" => self.leave(me),
             "publish" => self.publish(me, bounds),
             "history" => self.history(me, bounds),
-            "presence" => Ok(Command::Presence { users: users(&self.parse::<PresenceRaw>()?.users)? }),
+            "presence" => Ok(Command::Presence { users: users(&self.parse::<said::Presence>()?.users)? }),
             "who" => {
-                let raw: PageRaw = self.parse()?;
+                let raw: said::Page = self.parse()?;
                 let after = raw.after.as_deref().map(user).transpose()?;
                 Ok(Command::Who { channel: channel_of(&raw.channel, me)?, after, limit: page(raw.limit, bounds)? })
             }
             "watch" => Ok(Command::Watch(self.watch(me)?)),
             "unwatch" => Ok(Command::Unwatch(self.watch(me)?)),
-            "typing" => Ok(Command::Typing { channel: channel_of(&self.parse::<PlaceRaw>()?.channel, me)? }),
+            "typing" => Ok(Command::Typing { channel: channel_of(&self.parse::<said::InChannel>()?.channel, me)? }),
             "read" => {
-                let raw: ReadRaw = self.parse()?;
+                let raw: said::Read = self.parse()?;
                 Ok(Command::Read { channel: channel_of(&raw.channel, me)?, seq: seq("seq", raw.seq)? })
             }
             "channels" => {
-                let raw: ChannelsRaw = self.parse()?;
+                let raw: said::Channels = self.parse()?;
                 let after = raw.after.as_deref().map(|name| channel_of(name, me)).transpose()?;
                 Ok(Command::Channels { after, limit: page(raw.limit, bounds)? })
             }
             "contacts" => {
-                let raw: ContactsRaw = self.parse()?;
+                let raw: said::Contacts = self.parse()?;
                 let all = |names: Option<Vec<String>>| users(&names.unwrap_or_default());
                 Ok(Command::Contacts { add: all(raw.add)?, remove: all(raw.remove)? })
             }
-            "visible" => Ok(Command::Visible { on: self.parse::<VisibleRaw>()?.on }),
+            "visible" => Ok(Command::Visible { on: self.parse::<said::Visible>()?.on }),
             "ping" => Ok(Command::Ping),
             "logout" => Ok(Command::Logout),
             other => {
@@ -124,7 +122,7 @@ impl<'a> Incoming<'a> {
     }
 
     fn join(&self, me: &UserName) -> Result<Command, Problem> {
-        let raw: JoinRaw = self.parse()?;
+        let raw: said::Join = self.parse()?;
         let start = match (raw.since, raw.tail) {
             (Some(_), Some(_)) => return Err(Problem::bad_frame("join: since and tail exclude each other")),
             (Some(since), None) => {
@@ -137,7 +135,7 @@ impl<'a> Incoming<'a> {
     }
 
     fn leave(&self, me: &UserName) -> Result<Command, Problem> {
-        let raw: LeaveRaw = self.parse()?;
+        let raw: said::Leave = self.parse()?;
         let only_session = match raw.only.as_deref() {
             None => false,
             Some("session") => true,
@@ -147,7 +145,7 @@ impl<'a> Incoming<'a> {
     }
 
     fn publish(&self, me: &UserName, bounds: &Bounds) -> Result<Command, Problem> {
-        let raw: PublishRaw = self.parse()?;
+        let raw: said::Publish = self.parse()?;
         let body = raw.body.get();
         if !body.starts_with('{') {
             return Err(Problem::bad_frame("body: expected an object"));
@@ -172,7 +170,7 @@ impl<'a> Incoming<'a> {
     }
 
     fn history(&self, me: &UserName, bounds: &Bounds) -> Result<Command, Problem> {
-        let raw: HistoryRaw = self.parse()?;
+        let raw: said::History = self.parse()?;
         let hour = raw.hour.map(|text| {
             Hour::parse(&text).ok_or_else(|| Problem::bad_frame("hour: expected a UTC hour such as \"2026-11-22T10\""))
         });
@@ -186,7 +184,7 @@ impl<'a> Incoming<'a> {
     }
 
     fn watch(&self, me: &UserName) -> Result<Watch, Problem> {
-        let raw: WatchRaw = self.parse()?;
+        let raw: said::Watch = self.parse()?;
         if raw.users.is_none() && raw.channel.is_none() {
             return Err(Problem::bad_frame(format!("{}: expected users or channel", self.kind)));
         }
@@ -233,120 +231,6 @@ fn kind(text: &str) -> Result<Kind, Problem> {
     }
     let own = text.strip_prefix("x-").is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_control));
     own.then(|| Kind::new(text)).flatten().ok_or_else(|| Problem::bad_frame("kind: expected x-… of at most 64 bytes"))
-}
-
-#[derive(Deserialize)]
-struct HelloRaw {
-    version: u32,
-    token: Option<String>,
-    guest: Option<String>,
-    client: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct RefreshRaw {
-    token: String,
-}
-
-#[derive(Deserialize)]
-struct CursorRaw<'a> {
-    epoch: Cow<'a, str>,
-    seq: u64,
-}
-
-/// Takes an object only: serde would read a list as a struct, too.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(reader)?;
-        if !raw.get().starts_with('{') {
-            return Err(serde::de::Error::custom("expected an object"));
-        }
-        serde_json::from_str(raw.get()).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-#[derive(Deserialize)]
-struct JoinRaw<'a> {
-    channel: Cow<'a, str>,
-    #[serde(borrow)]
-    since: Option<Object<CursorRaw<'a>>>,
-    tail: Option<u64>,
-    member: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct LeaveRaw<'a> {
-    channel: Cow<'a, str>,
-    only: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct PublishRaw<'a> {
-    channel: Cow<'a, str>,
-    #[serde(borrow)]
-    body: &'a RawValue,
-    key: Option<Cow<'a, str>>,
-    base: Option<u64>,
-    kind: Option<Cow<'a, str>>,
-    #[serde(rename = "ref")]
-    reply_to: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct HistoryRaw<'a> {
-    channel: Cow<'a, str>,
-    before: Option<u64>,
-    after: Option<u64>,
-    hour: Option<Cow<'a, str>>,
-    limit: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct PresenceRaw {
-    users: Vec<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct PageRaw<'a> {
-    pub channel: Cow<'a, str>,
-    pub after: Option<Cow<'a, str>>,
-    pub limit: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct ChannelsRaw<'a> {
-    after: Option<Cow<'a, str>>,
-    limit: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct WatchRaw<'a> {
-    users: Option<Vec<String>>,
-    channel: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct ContactsRaw {
-    add: Option<Vec<String>>,
-    remove: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-struct VisibleRaw {
-    on: bool,
-}
-
-#[derive(Deserialize)]
-pub(super) struct PlaceRaw<'a> {
-    pub channel: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct ReadRaw<'a> {
-    channel: Cow<'a, str>,
-    seq: u64,
 }
 
 #[cfg(test)]

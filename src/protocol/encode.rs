@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use bytestring::ByteString;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Problem, VERSIONS};
-use crate::model::{ChannelName, Epoch, Key, Message, Seq, UserName, Wall};
+use crate::model::{ChannelName, Epoch, Key, Message, Seq, Sid, UserName, Wall};
 
 /// A frame's text. Cloning shares the bytes.
 pub type Frame = ByteString;
@@ -53,21 +54,29 @@ impl Problem {
     }
 }
 
+/// What was said is stored, and this is its place.
+#[derive(Serialize, ToSchema)]
+pub struct Published<'a> {
+    /// Where.
+    channel: &'a ChannelName,
+    /// The life of the channel's log.
+    epoch: &'a Epoch,
+    /// The message's place; of a duplicate, the first one's.
+    #[schema(minimum = 1)]
+    seq: Seq,
+    /// When the channel took it.
+    at: Wall,
+    /// The key had been used before, and nothing was stored.
+    duplicate: bool,
+}
+
 /// `published`: the message's place is `seq`.
 pub fn published(id: Option<&str>, channel: &ChannelName, epoch: &Epoch, seq: Seq, at: Wall, duplicate: bool) -> Frame {
-    #[derive(Serialize)]
-    struct Published<'a> {
-        channel: &'a ChannelName,
-        epoch: &'a Epoch,
-        seq: Seq,
-        at: Wall,
-        duplicate: bool,
-    }
     reply("published", id, Published { channel, epoch, seq, at, duplicate })
 }
 
 /// The limits that a `welcome` names.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Limits {
     /// The largest frame, in bytes.
     pub frame_bytes: usize,
@@ -83,12 +92,14 @@ pub struct Limits {
     pub channels: usize,
 }
 
-/// `welcome`
-#[derive(Clone, Debug, Serialize)]
+/// You are in: the answer to `hello`, which comes even where that had no `id`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Welcome<'a> {
-    /// The session's credential.
+    /// The session's credential. Show it to nobody.
+    #[schema(pattern = "^[0-9a-f]+-[0-9a-f]{64}$")]
     pub session: &'a str,
     /// Its public name.
+    #[schema(value_type = Sid)]
     pub sid: &'a str,
     /// Who the client is now.
     pub user: &'a UserName,
@@ -98,6 +109,7 @@ pub struct Welcome<'a> {
     pub token: &'a str,
     /// When the token ends.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub expires_at: Option<Wall>,
     /// After how long without hearing anything a client pings, in milliseconds.
     pub heartbeat_ms: u64,
@@ -108,8 +120,10 @@ pub struct Welcome<'a> {
     /// Name and version.
     pub server: &'static str,
     /// Protocol versions spoken.
+    #[schema(value_type = Vec<u32>)]
     pub versions: [u32; VERSIONS.len()],
     /// What is offered beyond the protocol's core.
+    #[schema(value_type = Vec<String>)]
     pub features: &'static [&'static str],
     /// What the client may do.
     pub limits: &'a Limits,

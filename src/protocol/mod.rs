@@ -7,12 +7,13 @@ mod decode;
 mod encode;
 mod json;
 mod problem;
+pub(crate) mod said;
 mod tending;
 
 pub use close::CloseCode;
 pub use command::{Command, Hello, History, Join, Publish, Start, Watch};
 pub use decode::{Bounds, Incoming};
-pub use encode::{Frame, Limits, Posted, Welcome, event, published, reply};
+pub use encode::{Frame, Limits, Posted, Published, Welcome, event, published, reply};
 pub use problem::{ErrorCode, Problem};
 pub use tending::{REASON_MAX, TITLE_MAX, Tending};
 

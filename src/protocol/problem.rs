@@ -1,11 +1,12 @@
 //! The `error` frame's content: what a client is told when something was not done.
 
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::CloseCode;
 
 /// The error codes of the protocol, section 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -37,21 +38,43 @@ pub enum ErrorCode {
     Internal,
 }
 
+impl ErrorCode {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::BadFrame,
+        Self::UnknownType,
+        Self::VersionUnsupported,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::NotJoined,
+        Self::TooLarge,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::Conflict,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+}
+
 /// The most characters that a message has, but for the one that says that there were more.
 pub const MESSAGE_MAX: usize = 256;
 
 /// Why a command was not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// What sort.
     pub code: ErrorCode,
     /// For people.
+    #[schema(max_length = 257)]
     pub message: String,
     /// When trying again makes sense, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub retry_after_ms: Option<u64>,
     /// The close that follows.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "number")]
+    #[schema(nullable = false)]
     pub close: Option<CloseCode>,
 }
 

@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
-use super::decode::{Bounds, Incoming, PageRaw, PlaceRaw, channel_of, page, user};
-use super::{Command, Problem};
+use super::decode::{Bounds, Incoming, channel_of, page, user};
+use super::{Command, Problem, said};
 use crate::model::{Role, UserName};
 
 /// The longest title, in bytes.
@@ -72,26 +70,26 @@ impl Incoming<'_> {
             "create" => self.create(),
             "members" => self.members(bounds),
             "invite" => {
-                self.parse().and_then(|raw: WhomRaw| Ok((raw.channel, Tending::Invite { user: whom(&raw.user)? })))
+                self.parse().and_then(|raw: said::Invite| Ok((raw.channel, Tending::Invite { user: whom(&raw.user)? })))
             }
             "kick" => self.order(|user, reason| Tending::Kick { user, reason }),
             "ban" => self.order(|user, reason| Tending::Ban { user, reason }),
             "unban" => self.order(|user, _| Tending::Unban { user }),
             "role" => self.role(),
-            "delete" => self.parse().map(|raw: PlaceRaw| (raw.channel, Tending::Delete)),
+            "delete" => self.parse().map(|raw: said::InChannel| (raw.channel, Tending::Delete)),
             _ => return None,
         };
         Some(read.and_then(|(channel, tending)| Ok(Command::Tend { channel: channel_of(&channel, me)?, tending })))
     }
 
     fn create(&self) -> Result<(Cow<'_, str>, Tending), Problem> {
-        let raw: CreateRaw = self.parse()?;
+        let raw: said::Create = self.parse()?;
         let title = words("title", raw.title.as_deref(), TITLE_MAX)?;
         Ok((raw.channel, Tending::Create { private: raw.private.unwrap_or(false), title }))
     }
 
     fn members(&self, bounds: &Bounds) -> Result<(Cow<'_, str>, Tending), Problem> {
-        let raw: PageRaw = self.parse()?;
+        let raw: said::Page = self.parse()?;
         let after = raw.after.as_deref().map(user).transpose()?;
         Ok((raw.channel, Tending::Members { after, limit: page(raw.limit, bounds)? }))
     }
@@ -100,13 +98,13 @@ impl Incoming<'_> {
         &self,
         make: impl FnOnce(UserName, Option<String>) -> Tending,
     ) -> Result<(Cow<'_, str>, Tending), Problem> {
-        let raw: OrderRaw = self.parse()?;
+        let raw: said::Order = self.parse()?;
         let reason = words("reason", raw.reason.as_deref(), REASON_MAX)?;
         Ok((raw.channel, make(whom(&raw.user)?, reason)))
     }
 
     fn role(&self) -> Result<(Cow<'_, str>, Tending), Problem> {
-        let raw: RoleRaw = self.parse()?;
+        let raw: said::RoleOf = self.parse()?;
         Ok((raw.channel, Tending::Role { user: whom(&raw.user)?, role: raw.role }))
     }
 }
@@ -124,33 +122,6 @@ fn words(member: &str, text: Option<&str>, most: usize) -> Result<Option<String>
         }
         text => Ok(text.filter(|text| !text.is_empty()).map(str::to_owned)),
     }
-}
-
-#[derive(Deserialize)]
-struct CreateRaw<'a> {
-    channel: Cow<'a, str>,
-    private: Option<bool>,
-    title: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct WhomRaw<'a> {
-    channel: Cow<'a, str>,
-    user: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct OrderRaw<'a> {
-    channel: Cow<'a, str>,
-    user: Cow<'a, str>,
-    reason: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct RoleRaw<'a> {
-    channel: Cow<'a, str>,
-    user: Cow<'a, str>,
-    role: Role,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
 use super::{App, HubIn, Worker};
 use crate::clock;
@@ -10,7 +11,8 @@ use crate::presence::Reason;
 use crate::protocol::{CloseCode, ErrorCode, Problem};
 
 /// A session as operators see it. None of it lets anybody in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SessionRow)]
 pub struct Row {
     /// Its public name.
     pub sid: Sid,
@@ -21,6 +23,7 @@ pub struct Row {
     /// `websocket` or `longpoll`.
     pub transport: &'static str,
     /// What its client calls itself.
+    #[schema(required, value_type = Option<String>)]
     pub client: Option<Box<str>>,
     /// When it began.
     pub since: Wall,

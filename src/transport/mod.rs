@@ -26,6 +26,7 @@ use proxies::Proxies;
 
 pub use edge::{Origins, headers};
 pub use longpoll::LONGPOLL;
+pub(crate) use rest::ChannelRow;
 pub use socket::on_connect;
 pub use wire::WIRE;
 

@@ -8,6 +8,8 @@ mod accounts;
 mod errand;
 mod places;
 
+pub(crate) use places::Row as ChannelRow;
+
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::{channel_of, errand};
 use crate::channel::{self, seen};
@@ -34,16 +35,25 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig) {
         );
 }
 
-#[derive(Serialize)]
-struct Row {
+/// A channel as whoever sees it is shown it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChannelRow)]
+pub(crate) struct Row {
     channel: ChannelName,
     epoch: Epoch,
+    /// The oldest place that is kept; `head` + 1 if none is.
+    #[schema(minimum = 1)]
     first: Seq,
+    /// The newest place; 0 if it is empty.
     head: Seq,
+    /// How many users hear it.
     online: usize,
+    /// For those alone who were asked in; said if it is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     private: bool,
+    /// What it is called, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     title: Option<String>,
 }
 
