@@ -12,6 +12,7 @@
 pub mod admin;
 pub mod api;
 pub mod auth;
+mod care;
 pub mod channel;
 #[cfg(feature = "testing")]
 pub mod checker;

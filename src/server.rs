@@ -42,6 +42,7 @@ use parking_lot::RwLock;
 use crate::admin::{self, Readiness, Scrape};
 use crate::api;
 use crate::auth::{Blocking, Gate};
+use crate::care::Tools;
 use crate::channel::{CHANNEL, Context, Directory, Hubs};
 use crate::cli::ServeError;
 use crate::clock;
@@ -171,7 +172,7 @@ impl Server {
         let mut server = Self::build(config, store, probes, parts.faults, handles)?;
         server.tasks.push(Task(actix::spawn(measure)));
         server.arbiters = arbiters;
-        server.control = folder.as_deref().and_then(|folder| Control::open(folder, &server.routes.app));
+        server.control = folder.as_deref().and_then(|folder| Control::open(folder, &server.routes.app, server.tools()?));
         server.folder = folder;
         Ok(server)
     }
@@ -273,6 +274,23 @@ impl Server {
         let transports = Arc::new(Transports::new(&app));
         let routes = Routes { app, transports, readiness, scrape, part: Part::Whole };
         Ok(Self { routes, registry, arbiters: Vec::new(), tasks, control: None, folder: None, store })
+    }
+
+    /// What the care of data goes through.
+    fn tools(&self) -> Option<Tools> {
+        let (directory, held) = (Arc::clone(&self.routes.app.directory), Arc::downgrade(&self.store));
+        let archive = self.store.read().as_ref().map(Store::archive)?;
+        let bytes = move || {
+            let store = held.upgrade()?;
+            let bytes = store.read().as_ref()?.bytes_on_disk();
+            bytes.ok()
+        };
+        Some(Tools {
+            archive,
+            meta: Arc::clone(&self.routes.app.context.meta),
+            bytes_on_disk: Arc::new(move || bytes().unwrap_or(0)),
+            forget: Arc::new(move |channel, seqs| directory.erased(channel, seqs)),
+        })
     }
 
     /// What its HTTP server is to answer with: everything, or what is for clients if operators have an address of their

@@ -33,7 +33,7 @@ pub(crate) struct Kind {
     oldest_ms: u64,
     handled: u64,
     /// By type.
-    messages: BTreeMap<String, u64>,
+    handled_by: BTreeMap<String, u64>,
     handle_seconds: Quantiles,
     wait_seconds: Quantiles,
     restarts: u64,
@@ -54,14 +54,14 @@ pub(crate) struct Quantiles {
     p99: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Slowest {
     name: String,
     message: String,
-    ms: f64,
+    handle_ms: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Deepest {
     name: String,
     depth: u32,
@@ -102,7 +102,7 @@ fn kind(probe: &Probe) -> Kind {
         mailbox_high_water: seen.mailbox_high_water,
         oldest_ms: oldest.as_millis() as u64,
         handled: seen.handled.iter().map(|(_, count)| count).sum(),
-        messages: seen.handled.into_iter().collect(),
+        handled_by: seen.handled.into_iter().collect(),
         handle_seconds: quantiles(handle),
         wait_seconds: quantiles(wait),
         restarts: seen.restarts,
@@ -114,7 +114,7 @@ fn kind(probe: &Probe) -> Kind {
 }
 
 fn slow(slot: &Slot, took: Duration, message: String) -> Slowest {
-    Slowest { name: slot.name().to_owned(), message, ms: took.as_micros() as f64 / 1000.0 }
+    Slowest { name: slot.name().to_owned(), message, handle_ms: took.as_micros() as f64 / 1000.0 }
 }
 
 fn deep(slot: &Slot, depth: u32, oldest: Duration) -> Deepest {

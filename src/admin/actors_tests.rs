@@ -45,10 +45,10 @@ fn the_ten_slowest_and_the_ten_deepest_are_named_worst_first() {
     let seen = kind(&probe);
     let slow: Vec<_> = seen.slowest.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(slow, ["s29", "s28", "s27", "s26", "s25", "s24", "s23", "s22", "s21", "s20"]);
-    assert!(seen.slowest.iter().all(|one| one.message == "over" && one.ms >= 20.0));
+    assert!(seen.slowest.iter().all(|one| one.message == "over" && one.handle_ms >= 20.0));
     let deep: Vec<_> = seen.deepest.iter().map(|one| one.depth).collect();
     assert_eq!(deep, [14, 14, 13, 13, 12, 12, 11, 11, 10, 10]);
-    assert_eq!(seen.messages[&SessionIn::NAMES[OVER].to_lowercase()], 30);
+    assert_eq!(seen.handled_by[&SessionIn::NAMES[OVER].to_lowercase()], 30);
     assert_eq!((seen.handled, seen.started, seen.live), (30, 30, 30));
 }
 

@@ -284,6 +284,7 @@ fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
         ChannelIn::Gone(conn) => state.gone(conn),
         ChannelIn::Lost(conn) => state.lost(conn),
         ChannelIn::Shown(user, _) => state.shown(&user),
+        ChannelIn::Erased(seqs) => state.erased(&seqs),
         ChannelIn::HubReset(hub) => state.hub_reset(hub),
     }
 }

@@ -18,7 +18,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::maps::HashMap;
-use crate::model::{ChannelName, HubId};
+use crate::model::{ChannelName, HubId, Seq};
 use crate::planted::{Bug, planted};
 use crate::presence::Hidden;
 use crate::store::{ChannelLog, Meta, Reads};
@@ -137,6 +137,15 @@ impl Directory {
         let now = clock::moment();
         let glance = |(name, entry): (&ChannelName, &Entry)| (name.clone(), entry.shown.glance(now));
         self.shards.iter().flat_map(|shard| shard.lock().iter().map(glance).collect::<Vec<_>>()).collect()
+    }
+
+    /// Tells a channel, if it is active, that these of its messages have no bodies any more.
+    pub fn erased(&self, channel: &ChannelName, seqs: &[Seq]) {
+        let mut shard = self.shards[self.place(channel) % SHARDS].lock();
+        if let Some(entry) = shard.get_mut(channel) {
+            entry.sent += 1;
+            entry.post.send(ChannelIn::Erased(seqs.into()));
+        }
     }
 
     /// Tells every active channel that a hub began anew.

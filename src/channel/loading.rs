@@ -5,7 +5,7 @@ use super::messages::{Closed, Hears, Item, Origin};
 use super::rights::Deed;
 use super::state::{Phase, State};
 use super::step::{Effect, Input, Loaded, Time};
-use crate::model::{HubId, Standing};
+use crate::model::{HubId, Seq, Standing};
 use crate::protocol::Problem;
 
 /// How long a channel that began anew waits for the hubs' reports, in ms.
@@ -44,6 +44,8 @@ impl State {
         let Loaded { head, window, keys, members, place, marks } = loaded;
         let before = self.seqs.head().epoch.clone();
         self.window = window;
+        // What was read may be from before.
+        self.window.erase(&std::mem::take(&mut self.erased));
         self.keys = keys;
         if before.0.is_empty() {
             // Later on, what is known here is newer than what was read.
@@ -56,6 +58,15 @@ impl State {
         self.seqs.reset(head);
         self.phase = Phase::Ready;
         self.open();
+    }
+
+    /// The log has these messages without their bodies now.
+    pub(super) fn erased(&mut self, seqs: &[Seq]) -> Vec<Effect> {
+        self.window.erase(seqs);
+        if self.phase == Phase::Loading {
+            self.erased.extend(seqs);
+        }
+        Vec::new()
     }
 
     pub(super) fn absent(&mut self, why: Closed) {

@@ -33,7 +33,7 @@ pub(super) enum Ending {
 }
 
 named!(Ending: Stopped, Idle, Absent, Deleted, Failed);
-named!(ChannelIn: Command, Acked, Attached, Gone, Lost, Shown, HubReset, Own, Broken);
+named!(ChannelIn: Command, Acked, Attached, Gone, Lost, Shown, HubReset, Own, Erased, Broken);
 named!(ToHub: Batch, Report, Aside);
 
 /// Whose command it is, and where its answer goes.
@@ -157,6 +157,8 @@ pub enum ChannelIn {
     Lost(Conn),
     /// By a hub: this user, who may hear the channel, began to hide or ended it.
     Shown(UserName, Told),
+    /// By an operator: the bodies of these messages are erased in the log.
+    Erased(Arc<[Seq]>),
     /// By a hub that began anew: all its sessions are gone.
     HubReset(HubId),
     /// By the store, or a timer.

@@ -18,7 +18,7 @@ use super::step::{Effect, Found, Input, Job, Settings, Time, overloaded};
 use super::tending::Edits;
 use super::window::Window;
 use crate::model::maps::{HashMap, HashSet};
-use crate::model::{ChannelName, Conn, Epoch, HubId, Moment, UserName, Wall};
+use crate::model::{ChannelName, Conn, Epoch, HubId, Moment, Seq, UserName, Wall};
 use crate::presence::Hidden;
 use crate::protocol::Problem;
 use crate::store::Head;
@@ -73,6 +73,8 @@ pub(super) struct State {
     pub added: Vec<UserName>,
     /// Those who were reported to hear it, and have not been looked at.
     pub reported: Vec<(Origin, Option<Hears>)>,
+    /// Messages that lost their bodies while it was being loaded.
+    pub erased: Vec<Seq>,
     /// How it ended, where it is not there.
     pub ended: Closed,
     /// Messages that have come, until someone has taken note of them.
@@ -110,6 +112,7 @@ impl State {
             making: None,
             added: Vec::new(),
             reported: Vec::new(),
+            erased: Vec::new(),
             ended: Closed::Reset,
             said: 0,
             crowd: None,

@@ -44,6 +44,15 @@ impl Window {
         Some(self.messages.iter().skip(skip).cloned().collect())
     }
 
+    /// Shows these messages without their bodies from now on.
+    pub fn erase(&mut self, seqs: &[Seq]) {
+        for message in self.messages.iter_mut().filter(|message| seqs.contains(&message.seq)) {
+            let erased = Arc::new(message.erased());
+            self.bytes = self.bytes - message.frame.len() + erased.frame.len();
+            *message = erased;
+        }
+    }
+
     /// The newest message.
     pub fn newest(&self) -> Option<&Arc<Posted>> {
         self.messages.back()
@@ -89,6 +98,19 @@ mod tests {
             window.push(posted(seq, hour));
         }
         assert_eq!((window.of_hour(Hour(9)), window.of_hour(Hour(8))), (2, 0));
+    }
+
+    #[test]
+    fn what_was_erased_is_shown_without_its_body_and_the_rest_stays() {
+        let message = |seq| Message { body: r#"{"text":"secret"}"#.into(), ..Message::sample(seq, Wall(0)) };
+        let posted = |seq| Arc::new(Posted::new(&ChannelName::stored("a").unwrap(), &message(seq)));
+        let mut window = Window::new(9);
+        (1..=4).for_each(|seq| window.push(posted(seq)));
+        window.erase(&[2, 3, 9]);
+        let shown = window.since(1).unwrap();
+        let secrets: Vec<Seq> = shown.iter().filter(|m| m.frame.contains("secret")).map(|m| m.seq).collect();
+        assert_eq!(secrets, [1, 4]);
+        assert_eq!(window.bytes, shown.iter().map(|message| message.frame.len()).sum::<usize>());
     }
 
     #[test]

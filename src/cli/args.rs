@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::care::{RepairArgs, VerifyArgs};
+use super::care_moves::{ExportArgs, RestoreArgs};
+use super::care_server::EraseArgs;
 use super::user::UserCommand;
 
 /// The variable that names the file where no argument does.
@@ -22,7 +25,8 @@ Exit codes:
   2  arguments or configuration refused
   3  the store could not be opened: in use, written by a later version, damaged
   4  the address could not be bound
-  5  healthcheck: not ready";
+  5  healthcheck: not ready
+  6  verify: something is wrong with the data";
 
 /// A self-hosted chat server: durable ordered channels and true presence, over WebSocket and long-poll.
 #[derive(Debug, Parser)]
@@ -49,6 +53,34 @@ pub(super) enum Command {
     /// Make and change accounts, whether a server runs or not
     #[command(subcommand)]
     User(UserCommand),
+    /// Read all data while no server runs, and say what is wrong with it
+    Verify(VerifyArgs),
+    /// Mend what is wrong with the data while no server runs
+    Repair(RepairArgs),
+    /// Write all data into one file, whether a server runs or not
+    Backup {
+        /// Where to; one that is there is replaced when the new one is whole
+        file: PathBuf,
+    },
+    /// Make the data directory of a backup
+    Restore(RestoreArgs),
+    /// Write channels and messages as JSON, one object a line
+    Export(ExportArgs),
+    /// Add the channels of an export to the data while no server runs
+    Import {
+        /// The file, or - for stdin
+        file: PathBuf,
+    },
+    /// Remove the bodies of all messages of a user, whether a server runs or not
+    Erase(EraseArgs),
+    /// Make the data directory as small as it can be while no server runs
+    Compact,
+    /// Say how much there is, whether a server runs or not
+    Stats {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A file and the reason why it is that one.

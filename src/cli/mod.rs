@@ -4,6 +4,9 @@
 //! one is. Everything meant for people goes to stderr; stdout carries only what was asked for.
 
 mod args;
+mod care;
+mod care_moves;
+mod care_server;
 mod health;
 mod unverified;
 mod user;
@@ -34,6 +37,8 @@ pub const STORE: u8 = 3;
 pub const BIND: u8 = 4;
 /// `healthcheck`: the server is not ready.
 pub const NOT_READY: u8 = 5;
+/// `verify`: something is wrong with the data.
+pub const UNSOUND: u8 = 6;
 
 /// Why a server did not start, or stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +147,15 @@ fn run(
             .write_all(config.print().as_bytes())
             .map_err(|why| ServeError::Other(format!("cannot print: {why}"))),
         Command::User(command) => return user::run(&config, command),
+        Command::Verify(args) => return care::code(care::verify(&config, &args)),
+        Command::Repair(args) => return care::code(care::repair(&config, args)),
+        Command::Compact => return care::code(care::compact(&config)),
+        Command::Backup { file } => return care::code(care_moves::backup(&config, &file)),
+        Command::Restore(args) => return care::code(care_moves::restore(&config, &args)),
+        Command::Export(args) => return care::code(care_moves::export(&config, args)),
+        Command::Import { file } => return care::code(care_moves::import(&config, &file)),
+        Command::Erase(args) => return care::code(care_server::erase(&config, args)),
+        Command::Stats { json } => return care::code(care_server::stats(&config, json)),
         Command::Serve => serve(config, &source),
     };
     done.map_or_else(

@@ -190,10 +190,42 @@ impl Posted {
     }
 }
 
+impl Posted {
+    /// The same without its body.
+    #[must_use]
+    pub fn erased(&self) -> Self {
+        // Nothing before it can hold these characters: names have none that JSON escapes.
+        let text: &str = &self.frame;
+        let start = text.find(BODY).map_or(text.len(), |at| at + BODY.len());
+        let mut body = serde_json::Deserializer::from_str(&text[start..]).into_iter::<serde::de::IgnoredAny>();
+        let _ = body.next();
+        let end = start + body.byte_offset();
+        let frame = [&text[..start], "{}", &text[end..]].concat();
+        Self { frame: frame.into(), ..self.clone() }
+    }
+}
+
+/// What stands before the body in a `message` frame.
+const BODY: &str = r#""body":"#;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Kind;
+
+    #[test]
+    fn an_erased_message_is_the_one_whose_body_was_empty() {
+        let channel = ChannelName::stored("a").unwrap();
+        let message = Message {
+            kind: Kind::new("x-a"),
+            reply_to: Some(2),
+            body: r#" {"body": {"body":"} ,"}, "a":[1]}"#.into(),
+            ..Message::sample(3, Wall(0))
+        };
+        let bare = Posted::new(&channel, &Message { body: "{}".into(), ..message.clone() });
+        assert_eq!(Posted::new(&channel, &message).erased().frame, bare.frame);
+        assert_eq!(bare.erased().frame, bare.frame);
+    }
 
     #[test]
     fn a_message_is_one_object_with_its_body_untouched() {

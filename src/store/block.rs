@@ -17,18 +17,18 @@ pub(super) const CUT: usize = 8 * 1024;
 
 /// A block ready to be written.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) key: Vec<u8>,
-    pub(super) value: Bytes,
+pub(crate) struct Row {
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Bytes,
 }
 
 /// Whether `message` fits a row of its own.
-pub(super) fn fits(message: &Message) -> bool {
+pub(crate) fn fits(message: &Message) -> bool {
     record::length(message) + seal::OVERHEAD <= MAX_VALUE
 }
 
 /// Cuts `batch` into rows behind a header with hash `before`; gives the last header's hash too.
-pub(super) fn cut(channel: ChannelId, batch: &[Message], mut before: Hash) -> (Vec<Row>, Hash) {
+pub(crate) fn cut(channel: ChannelId, batch: &[Message], mut before: Hash) -> (Vec<Row>, Hash) {
     let mut rows = Vec::new();
     let mut rest = batch;
     while let Some((first, more)) = rest.split_first() {
@@ -53,7 +53,7 @@ pub(super) fn cut(channel: ChannelId, batch: &[Message], mut before: Hash) -> (V
 }
 
 /// The records of a block, ascending; at least one, without a gap, the last at the place that the key names.
-pub(super) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<Vec<Record<'a>>, Bad> {
+pub(crate) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<Vec<Record<'a>>, Bad> {
     let mut rest = seal::open(key, value)?;
     let mut records: Vec<Record<'a>> = Vec::new();
     while !rest.is_empty() {
@@ -67,11 +67,11 @@ pub(super) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<Vec<Record<'a>>, B
     if records.last().map(|last| last.seq) == keys::last(key) { Ok(records) } else { Err(Bad::Form) }
 }
 
-/// Seals `records` again under `key`, without those below `first` and without the body of `erased`.
-pub(super) fn rewrite(key: &[u8], records: &[Record<'_>], first: Seq, erased: Option<Seq>) -> Bytes {
+/// Seals `records` again under `key`, without those below `first` and without the bodies of `erased`, ascending.
+pub(crate) fn rewrite(key: &[u8], records: &[Record<'_>], first: Seq, erased: &[Seq]) -> Bytes {
     seal::seal(key, |out: &mut BytesMut| {
         for record in records.iter().filter(|record| record.seq >= first) {
-            if erased == Some(record.seq) { record.erase(out) } else { record.copy(out) }
+            if erased.binary_search(&record.seq).is_ok() { record.erase(out) } else { record.copy(out) }
         }
     })
 }
@@ -250,7 +250,7 @@ mod tests {
         let batch = super::super::tests::support::batch(1, 5, "words");
         let (rows, _) = cut(1, &batch, record::ROOT);
         let records = open(&rows[0].key, &rows[0].value).unwrap();
-        let value = rewrite(&rows[0].key, &records, 3, Some(4));
+        let value = rewrite(&rows[0].key, &records, 3, &[4]);
         let left = open(&rows[0].key, &value).unwrap();
         assert_eq!(
             left.iter().map(|r| (r.seq, r.body.is_some())).collect::<Vec<_>>(),

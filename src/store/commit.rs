@@ -91,8 +91,8 @@ impl<'a> Commit<'a> {
                 }
                 Err(error) => self.answers.push(Answer::Head(reply, Err(error))),
             },
-            Op::Redact(name, seq, reply) => {
-                let outcome = self.redact(&name, seq);
+            Op::Redact(name, seqs, reply) => {
+                let outcome = self.redact(&name, &seqs);
                 self.answers.push(Answer::Head(reply, outcome));
             }
             Op::Delete(name, reply) => {
@@ -287,9 +287,9 @@ impl<'a> Commit<'a> {
 }
 
 /// The largest small record, its name counted too, in bytes.
-pub(super) const MAX_META: usize = MAX_VALUE - 16;
+pub(crate) const MAX_META: usize = MAX_VALUE - 16;
 
-pub(super) fn seal_meta(key: &[u8], record: &Versioned) -> Bytes {
+pub(crate) fn seal_meta(key: &[u8], record: &Versioned) -> Bytes {
     seal::seal(key, |out| {
         out.put_u64(record.version);
         out.put_slice(&record.value);
@@ -297,7 +297,7 @@ pub(super) fn seal_meta(key: &[u8], record: &Versioned) -> Bytes {
 }
 
 /// Reads a small record.
-pub(super) fn open_meta(key: &[u8], value: &[u8]) -> Result<Versioned, seal::Bad> {
+pub(crate) fn open_meta(key: &[u8], value: &[u8]) -> Result<Versioned, seal::Bad> {
     let (version, value) = seal::open(key, value)?.split_first_chunk::<8>().ok_or(seal::Bad::Form)?;
     Ok(Versioned { version: u64::from_be_bytes(*version), value: Bytes::copy_from_slice(value) })
 }

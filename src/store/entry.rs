@@ -16,23 +16,23 @@ use crate::model::{ChannelName, Epoch, Seq, Wall};
 
 /// A place in a log and the chain up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) seq: Seq,
-    pub(super) at: Wall,
-    pub(super) hash: Hash,
+pub(crate) struct Mark {
+    pub(crate) seq: Seq,
+    pub(crate) at: Wall,
+    pub(crate) hash: Hash,
 }
 
 /// One channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) id: ChannelId,
+pub(crate) struct Entry {
+    pub(crate) id: ChannelId,
     /// Random: part of its epoch.
-    pub(super) birth: u64,
-    pub(super) created: Wall,
+    pub(crate) birth: u64,
+    pub(crate) created: Wall,
     /// The newest message that was trimmed away.
-    pub(super) anchor: Mark,
+    pub(crate) anchor: Mark,
     /// The newest message.
-    pub(super) head: Mark,
+    pub(crate) head: Mark,
 }
 
 /// Why an entry cannot be had.
@@ -50,13 +50,13 @@ impl From<EngineError> for Missing {
 
 impl Entry {
     /// A channel that has no message yet.
-    pub(super) fn new(id: ChannelId, birth: u64, created: Wall) -> Self {
+    pub(crate) fn new(id: ChannelId, birth: u64, created: Wall) -> Self {
         let nothing = Mark { seq: 0, at: Wall(0), hash: ROOT };
         Self { id, birth, created, anchor: nothing, head: nothing }
     }
 
     /// As the rest of the server sees it.
-    pub(super) fn show(&self, generation: u64) -> Head {
+    pub(crate) fn show(&self, generation: u64) -> Head {
         let mut text = String::with_capacity(32);
         self.epoch(generation, &mut |digit| text.push(char::from(digit)));
         self.show_in(Epoch(Arc::from(text)))
@@ -90,7 +90,7 @@ impl Entry {
     }
 
     /// The channel's row.
-    pub(super) fn seal(&self, key: &[u8]) -> Bytes {
+    pub(crate) fn seal(&self, key: &[u8]) -> Bytes {
         seal::seal(key, |out| {
             out.put_u64(self.id);
             out.put_u64(self.birth);
@@ -102,7 +102,7 @@ impl Entry {
     }
 
     /// Reads the row; the head is the anchor until [`load`] has looked.
-    pub(super) fn open(key: &[u8], value: &[u8]) -> Result<Self, Bad> {
+    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Bad> {
         let row: &[u8; 56] = seal::open(key, value)?.try_into().map_err(|_| Bad::Form)?;
         let number = |at: usize| {
             let mut bytes = [0; 8];

@@ -48,6 +48,12 @@ pub enum OpenError {
     /// Another process has it.
     #[error("the data directory {0} is in use by another process")]
     InUse(String),
+    /// Nothing is there.
+    #[error("there is no store in the data directory {0}")]
+    Nothing(String),
+    /// A store is there, where none may be.
+    #[error("the data directory {0} is not empty: expected none, or one without a store")]
+    Taken(String),
     /// A later Parlor wrote it.
     #[error("the data directory {path} has format {found}; this Parlor reads up to {known}")]
     Newer {

@@ -17,7 +17,7 @@ use super::rows::{EngineError, Rows};
 use super::sled::SledRows;
 use super::view::View;
 use super::writer::{Core, Writer};
-use super::{ChannelLog, Head, Meta, OpenError, ReadError, Reads, index};
+use super::{Archive, ChannelLog, Head, Meta, OpenError, ReadError, Reads, index};
 use crate::config;
 use crate::model::ChannelName;
 use crate::supervise::{Life, Probes};
@@ -104,6 +104,11 @@ impl Store {
     /// The small records.
     pub fn meta(&self) -> Arc<dyn Meta> {
         Arc::new(Local(Arc::clone(&self.core)))
+    }
+
+    /// All of it, for those who take it elsewhere.
+    pub(crate) fn archive(&self) -> Archive {
+        Archive::new(Arc::clone(&self.core))
     }
 
     /// The threads to read on.

@@ -16,7 +16,7 @@ const GONE: u8 = 6;
 const LISTED: u8 = 7;
 
 /// A channel's number within the store; never given twice.
-pub(super) type ChannelId = u64;
+pub(crate) type ChannelId = u64;
 
 fn numbered(tag: u8, channel: ChannelId, rest: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(9 + rest.len());
@@ -35,22 +35,22 @@ fn named(tag: u8, name: &str) -> Vec<u8> {
 
 /// A block of messages, by the last one's place: a scan that starts at the key of any place meets first the block
 /// that holds it.
-pub(super) fn block(channel: ChannelId, last: Seq) -> Vec<u8> {
+pub(crate) fn block(channel: ChannelId, last: Seq) -> Vec<u8> {
     numbered(MESSAGE, channel, &last.to_be_bytes())
 }
 
 /// The blocks that may hold places from `from` on.
-pub(super) fn blocks(channel: ChannelId, from: Seq) -> Range<Vec<u8>> {
+pub(crate) fn blocks(channel: ChannelId, from: Seq) -> Range<Vec<u8>> {
     block(channel, from)..past(MESSAGE, channel)
 }
 
 /// The first place of an hour.
-pub(super) fn hour(channel: ChannelId, hour: Hour) -> Vec<u8> {
+pub(crate) fn hour(channel: ChannelId, hour: Hour) -> Vec<u8> {
     numbered(HOUR, channel, &hour.0.to_be_bytes())
 }
 
 /// The hours before `end`; all of them without it.
-pub(super) fn hours(channel: ChannelId, end: Option<Hour>) -> Range<Vec<u8>> {
+pub(crate) fn hours(channel: ChannelId, end: Option<Hour>) -> Range<Vec<u8>> {
     hour(channel, Hour(0))..end.map_or_else(|| past(HOUR, channel), |end| hour(channel, end))
 }
 
@@ -60,28 +60,28 @@ fn past(tag: u8, channel: ChannelId) -> Vec<u8> {
 }
 
 /// The channel of this name.
-pub(super) fn channel(name: &str) -> Vec<u8> {
+pub(crate) fn channel(name: &str) -> Vec<u8> {
     named(CHANNEL, name)
 }
 
 /// The channels whose names follow `after`.
-pub(super) fn channels(after: Option<&str>) -> Range<Vec<u8>> {
+pub(crate) fn channels(after: Option<&str>) -> Range<Vec<u8>> {
     following(CHANNEL, "", after)
 }
 
 /// Where the name of a channel is listed that is private, or is not.
-pub(super) fn listed(private: bool, name: &str) -> Vec<u8> {
+pub(crate) fn listed(private: bool, name: &str) -> Vec<u8> {
     named(LISTED, &format!("{}{name}", shelf(private)))
 }
 
 /// The names that are listed there, begin with `prefix` and follow `after`.
-pub(super) fn all_listed(private: bool, prefix: &str, after: Option<&str>) -> Range<Vec<u8>> {
+pub(crate) fn all_listed(private: bool, prefix: &str, after: Option<&str>) -> Range<Vec<u8>> {
     let shelf = shelf(private);
     following(LISTED, &format!("{shelf}{prefix}"), after.map(|after| format!("{shelf}{after}")).as_deref())
 }
 
 /// The name in a key of [`listed`].
-pub(super) fn listed_name(key: &[u8]) -> Option<&str> {
+pub(crate) fn listed_name(key: &[u8]) -> Option<&str> {
     name(key)?.get(1..)
 }
 
@@ -90,47 +90,47 @@ fn shelf(private: bool) -> char {
 }
 
 /// The small record of this name.
-pub(super) fn meta(name: &str) -> Vec<u8> {
+pub(crate) fn meta(name: &str) -> Vec<u8> {
     named(META, name)
 }
 
 /// The small records whose names begin with `prefix` and follow `after`.
-pub(super) fn metas(prefix: &str, after: Option<&str>) -> Range<Vec<u8>> {
+pub(crate) fn metas(prefix: &str, after: Option<&str>) -> Range<Vec<u8>> {
     following(META, prefix, after)
 }
 
 /// One of the store's own rows.
-pub(super) fn store(name: &str) -> Vec<u8> {
+pub(crate) fn store(name: &str) -> Vec<u8> {
     named(STORE, name)
 }
 
 /// The mark of a deleted channel whose rows are still to be removed.
-pub(super) fn gone(channel: ChannelId) -> Vec<u8> {
+pub(crate) fn gone(channel: ChannelId) -> Vec<u8> {
     numbered(GONE, channel, &[])
 }
 
 /// All such marks.
-pub(super) fn all_gone() -> Range<Vec<u8>> {
+pub(crate) fn all_gone() -> Range<Vec<u8>> {
     vec![GONE]..vec![GONE + 1]
 }
 
 /// The name in a key of [`channel`], [`meta`] or [`store`]; `None` if it is not UTF-8.
-pub(super) fn name(key: &[u8]) -> Option<&str> {
+pub(crate) fn name(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key.get(1..)?).ok()
 }
 
 /// The channel's number in a key that has one.
-pub(super) fn number(key: &[u8]) -> Option<ChannelId> {
+pub(crate) fn number(key: &[u8]) -> Option<ChannelId> {
     Some(ChannelId::from_be_bytes(key.get(1..9)?.try_into().ok()?))
 }
 
 /// The place in a key of [`block`].
-pub(super) fn last(key: &[u8]) -> Option<Seq> {
+pub(crate) fn last(key: &[u8]) -> Option<Seq> {
     Some(Seq::from_be_bytes(key.get(9..17)?.try_into().ok()?))
 }
 
 /// The channel and the last place in a key of [`block`]; `None` for any other.
-pub(super) fn of_block(key: &[u8]) -> Option<(ChannelId, Seq)> {
+pub(crate) fn of_block(key: &[u8]) -> Option<(ChannelId, Seq)> {
     let block = key.len() == 17 && key[0] == MESSAGE;
     if block { number(key).zip(last(key)) } else { None }
 }

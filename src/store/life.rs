@@ -11,11 +11,11 @@ use crate::clock;
 use crate::config::Durability;
 use crate::planted::{Bug, planted};
 
-const GENERATION: &str = "generation";
-const UNSYNCED: &str = "unsynced";
-const BOOT: &str = "boot";
-const NEXT_CHANNEL: &str = "next_channel";
-const INDEXED: &str = "indexed";
+pub(crate) const GENERATION: &str = "generation";
+pub(crate) const UNSYNCED: &str = "unsynced";
+pub(crate) const BOOT: &str = "boot";
+pub(crate) const NEXT_CHANNEL: &str = "next_channel";
+pub(crate) const INDEXED: &str = "indexed";
 
 /// What opening found and wrote.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +53,12 @@ pub(super) fn end(rows: &dyn Rows) -> Result<(), EngineError> {
 }
 
 /// The number for the next new channel.
-pub(super) fn next_channel(rows: &dyn Rows) -> Result<ChannelId, EngineError> {
+pub(crate) fn next_channel(rows: &dyn Rows) -> Result<ChannelId, EngineError> {
     Ok(read(rows, NEXT_CHANNEL)?.unwrap_or(1))
 }
 
 /// The row that says so.
-pub(super) fn next_channel_row(next: ChannelId) -> (Vec<u8>, bytes::Bytes) {
+pub(crate) fn next_channel_row(next: ChannelId) -> (Vec<u8>, bytes::Bytes) {
     let key = keys::store(NEXT_CHANNEL);
     let value = seal::number(&key, next);
     (key, value)
@@ -78,7 +78,7 @@ pub(super) fn indexed(rows: &dyn Rows) -> Result<(), EngineError> {
 }
 
 /// 48 random bits: 10 characters at most in an epoch.
-pub(super) fn short_random() -> u64 {
+pub(crate) fn short_random() -> u64 {
     u64::from_be_bytes(clock::random()) >> 16
 }
 

@@ -43,10 +43,10 @@ impl From<Missing> for ReadError {
 
 /// What a walk over records calls with each one; with `None` if it begins again, since what it gave so far was
 /// trimmed away meanwhile.
-type Step<'a> = &'a mut dyn FnMut(Option<&Record<'_>>) -> Result<ControlFlow<()>, Bad>;
+pub(super) type Step<'a> = &'a mut dyn FnMut(Option<&Record<'_>>) -> Result<ControlFlow<()>, Bad>;
 
 impl Local {
-    fn push(&self, op: Op) {
+    pub(super) fn push(&self, op: Op) {
         let sent = self.0.slot.probe().now();
         self.0.entered(sent);
         if let Err((op, why)) = self.0.queue.push(op, sent) {
@@ -65,7 +65,7 @@ impl Local {
 
     /// Walks the kept records from `from` on, ascending. A hole is damage, unless a trim came between, or what is missing
     /// was being committed when it was passed.
-    fn walk(&self, channel: &ChannelName, from: Seq, step: Step<'_>) -> Result<(), ReadError> {
+    pub(super) fn walk(&self, channel: &ChannelName, from: Seq, step: Step<'_>) -> Result<(), ReadError> {
         let entry = entry::row(&self.0.view, channel)?.ok_or(ReadError::NoChannel)?;
         let mut next = from.max(entry.anchor.seq + 1);
         let mut missing = None;
@@ -325,7 +325,7 @@ impl ChannelLog for Local {
     }
 
     fn redact(&self, channel: &ChannelName, seq: Seq, done: Done<Head, AppendError>) {
-        self.push(Op::Redact(channel.clone(), seq, Reply::new(done)));
+        self.push(Op::Redact(channel.clone(), vec![seq], Reply::new(done)));
     }
 
     fn delete(&self, channel: &ChannelName, done: Done<(), AppendError>) {

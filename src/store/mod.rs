@@ -5,13 +5,14 @@
 //! what `commit` and `prune` decide; `record`, `block`, `entry`, `life`, `seal` and `keys` are the bytes; [`Rows`] is
 //! the ordered map that an engine keeps: `memory`, `sled`, or [`Failing`], a shim that breaks another one for tests.
 
+mod archive;
 #[cfg(feature = "testing")]
 pub mod bench;
-mod block;
+pub(crate) mod block;
 mod commit;
 #[doc(hidden)]
 pub mod conformance;
-mod entry;
+pub(crate) mod entry;
 mod error;
 mod facade;
 mod failing;
@@ -19,20 +20,21 @@ mod figures;
 mod health;
 mod index;
 mod kept;
-mod keys;
-mod life;
+pub(crate) mod keys;
+pub(crate) mod life;
 mod local;
 mod log;
 mod memory;
+pub(crate) mod mend;
 mod meta;
 mod places;
 mod prune;
 mod queue;
 mod reads;
-mod record;
+pub(crate) mod record;
 mod reply;
 mod rows;
-mod seal;
+pub(crate) mod seal;
 mod sled;
 mod view;
 mod writer;
@@ -40,6 +42,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use archive::{Archive, Kept, REDACTED, Standing};
+pub(crate) use commit::{MAX_META, open_meta, seal_meta};
+pub(crate) use places::asked_key;
 pub use error::{AppendError, OpenError, ReadError};
 pub use facade::Store;
 pub use failing::{Failing, Fault, Trouble};
@@ -54,6 +59,6 @@ pub use places::{
 pub use queue::LOG_WRITER;
 pub use reads::{READ, Reads};
 pub use rows::{Batch, EngineError, MAX_VALUE, Rows, Visit};
-pub use sled::SledRows;
+pub use sled::{Beside, SledRows};
 #[cfg(feature = "testing")]
 pub use writer::Stepped;

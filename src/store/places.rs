@@ -153,7 +153,7 @@ pub fn asked_prefix(user: &str) -> String {
 }
 
 /// The key of one of those.
-pub(super) fn asked_key(channel: &str, user: &str) -> String {
+pub(crate) fn asked_key(channel: &str, user: &str) -> String {
     format!("{}{channel}", asked_prefix(user))
 }
 

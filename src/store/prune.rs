@@ -41,7 +41,7 @@ impl Commit<'_> {
             if let Some(last) = records.iter().rev().find(|record| record.seq <= target) {
                 anchor = Mark { seq: last.seq, at: last.at, hash: last.link() };
                 let whole = records.last().is_some_and(|record| record.seq <= target);
-                let left = (!whole).then(|| block::rewrite(key, &records, target + 1, None));
+                let left = (!whole).then(|| block::rewrite(key, &records, target + 1, &[]));
                 writes.push((key.to_vec(), left, Bytes::copy_from_slice(value)));
             }
             kept_hour = records.iter().find(|record| record.seq > anchor.seq).map(|record| record.at.hour());
@@ -65,28 +65,36 @@ impl Commit<'_> {
         Ok((entry, anchor.seq >= target))
     }
 
-    /// Erases one body; what was trimmed already has none.
-    pub(super) fn redact(&mut self, name: &ChannelName, seq: Seq) -> Result<Head, AppendError> {
+    /// Erases the bodies of some messages; what was trimmed already has none.
+    pub(super) fn redact(&mut self, name: &ChannelName, seqs: &[Seq]) -> Result<Head, AppendError> {
         let entry = self.present(name)?;
         let head = self.head(entry);
-        if seq > entry.head.seq || seq == 0 {
+        if seqs.iter().any(|&seq| seq > entry.head.seq || seq == 0) {
             return Err(AppendError::Conflict(head));
         }
-        if seq <= entry.anchor.seq {
-            return Ok(head);
-        }
-        let range = keys::blocks(entry.id, seq);
-        let mut found = None;
+        let mut wanted: Vec<Seq> = seqs.iter().copied().filter(|&seq| seq > entry.anchor.seq).collect();
+        wanted.sort_unstable();
+        let mut writes = Vec::new();
         let view = self.view;
-        view.scan(&range.start..&range.end, false, &mut |key, value| {
-            let opened = block::open(key, value).map_err(|bad| Missing::Row(seq, bad));
-            let rewritten = opened.map(|records| block::rewrite(key, &records, 0, Some(seq)));
-            found = Some((key.to_vec(), rewritten, Bytes::copy_from_slice(value)));
-            ControlFlow::Break(())
-        })
-        .map_err(engine)?;
-        if let Some((key, rewritten, before)) = found {
-            self.put(key, Some(rewritten.map_err(unavailable)?), Some(before));
+        // One block after the other, each with all that is to go from it.
+        while let Some(&seq) = wanted.first() {
+            let range = keys::blocks(entry.id, seq);
+            let mut found = None;
+            view.scan(&range.start..&range.end, false, &mut |key, value| {
+                let opened = block::open(key, value).map_err(|bad| Missing::Row(seq, bad));
+                let rewritten = opened.map(|records| block::rewrite(key, &records, 0, &wanted));
+                found = Some((key.to_vec(), rewritten, Bytes::copy_from_slice(value)));
+                ControlFlow::Break(())
+            })
+            .map_err(engine)?;
+            let Some((key, rewritten, before)) = found else { break };
+            let last = keys::last(&key).unwrap_or(seq);
+            wanted.retain(|&seq| seq > last);
+            writes.push((key, rewritten.map_err(unavailable)?, before));
+        }
+        // Nothing can fail behind this.
+        for (key, value, before) in writes {
+            self.put(key, Some(value), Some(before));
         }
         Ok(head)
     }

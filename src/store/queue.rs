@@ -27,7 +27,7 @@ pub(super) enum Op {
     Create(ChannelName, Reply<Head, AppendError>),
     Append(ChannelName, Head, Vec<Message>, Reply<Head, AppendError>),
     Trim(ChannelName, Seq, Reply<Head, AppendError>),
-    Redact(ChannelName, Seq, Reply<Head, AppendError>),
+    Redact(ChannelName, Vec<Seq>, Reply<Head, AppendError>),
     Delete(ChannelName, Reply<(), AppendError>),
     Meta(Vec<MetaOp>, Reply<(), WriteError>),
 }

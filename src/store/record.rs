@@ -13,7 +13,7 @@ use super::seal::Bad;
 use crate::model::{Key, Kind, Message, Seq, UserName, Wall};
 
 /// The hash that the first header of a channel names.
-pub(super) const ROOT: Hash = [0; 16];
+pub(crate) const ROOT: Hash = [0; 16];
 
 /// The header's version.
 const VERSION: u8 = 1;
@@ -22,11 +22,15 @@ const HAS_KIND: u8 = 2;
 const HAS_REF: u8 = 4;
 /// The mark, outside the hashed header, of a record whose body is gone.
 const ERASED: u8 = 1;
+/// Where the hash of the header before stands in a header.
+const BEFORE: usize = 38;
+/// Where the body's length stands there.
+const LENGTH: usize = 18;
 /// What an erased body reads as: a body is always an object.
 const NOTHING: &str = "{}";
 
 /// SHA-256, cut to 16 bytes.
-pub(super) fn hash(bytes: &[u8]) -> Hash {
+pub(crate) fn hash(bytes: &[u8]) -> Hash {
     let mut cut = [0; 16];
     cut.copy_from_slice(&Sha256::digest(bytes)[..16]);
     cut
@@ -34,24 +38,26 @@ pub(super) fn hash(bytes: &[u8]) -> Hash {
 
 /// A record as it stands in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Record<'a> {
-    pub(super) seq: Seq,
-    pub(super) at: Wall,
-    pub(super) from: &'a str,
-    pub(super) key: Option<&'a str>,
-    pub(super) kind: Option<&'a str>,
-    pub(super) reply_to: Option<Seq>,
+pub(crate) struct Record<'a> {
+    pub(crate) seq: Seq,
+    pub(crate) at: Wall,
+    pub(crate) from: &'a str,
+    pub(crate) key: Option<&'a str>,
+    pub(crate) kind: Option<&'a str>,
+    pub(crate) reply_to: Option<Seq>,
     /// `None`: erased.
-    pub(super) body: Option<&'a str>,
-    pub(super) body_hash: Hash,
+    pub(crate) body: Option<&'a str>,
+    /// How long the body is, or was, in bytes.
+    pub(crate) body_length: u32,
+    pub(crate) body_hash: Hash,
     /// The hash of the header before.
-    pub(super) before: Hash,
+    pub(crate) before: Hash,
     header: &'a [u8],
     whole: &'a [u8],
 }
 
 /// Writes `message` behind a header with hash `before`; gives the new header's hash.
-pub(super) fn write(out: &mut BytesMut, message: &Message, before: Hash) -> Hash {
+pub(crate) fn write(out: &mut BytesMut, message: &Message, before: Hash) -> Hash {
     out.put_u8(0);
     let length_at = out.len();
     out.put_u16(0);
@@ -85,8 +91,22 @@ pub(super) fn write(out: &mut BytesMut, message: &Message, before: Hash) -> Hash
     link
 }
 
+/// Writes `message` without its body, of which only the length and the hash are known; gives the new header's hash.
+pub(crate) fn write_erased(out: &mut BytesMut, message: &Message, body: (u32, Hash), before: Hash) -> Hash {
+    let mut whole = BytesMut::new();
+    write(&mut whole, &Message { body: ByteString::new(), ..message.clone() }, before);
+    let (length, hashed) = body;
+    whole[0] = ERASED;
+    let header = &mut whole[3..];
+    header[LENGTH..LENGTH + 4].copy_from_slice(&length.to_be_bytes());
+    header[LENGTH + 4..BEFORE].copy_from_slice(&hashed);
+    let link = hash(header);
+    out.put_slice(&whole);
+    link
+}
+
 /// How long [`write`] makes `message`, in bytes.
-pub(super) fn length(message: &Message) -> usize {
+pub(crate) fn length(message: &Message) -> usize {
     let short = |text: Option<&str>| text.map_or(0, |text| 1 + text.len());
     3 + 54
         + short(Some(message.from.as_str()))
@@ -97,9 +117,34 @@ pub(super) fn length(message: &Message) -> usize {
 }
 
 /// Takes one record off the front of `bytes`.
-pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Result<Record<'a>, Bad> {
-    let whole = *bytes;
-    let mut rest = whole;
+pub(crate) fn read<'a>(bytes: &mut &'a [u8]) -> Result<Record<'a>, Bad> {
+    let (mut record, marks, length, mut rest) = head(bytes)?;
+    record.body = match marks {
+        0 => Some(text(take(&mut rest, length)?)?),
+        ERASED => None,
+        _ => return Err(Bad::Form),
+    };
+    record.whole = &bytes[..bytes.len() - rest.len()];
+    *bytes = rest;
+    Ok(record)
+}
+
+/// A record of which the body may be damaged, at the front of `bytes`, and how long it was; a body that does not fit its
+/// hash is left out.
+pub(crate) fn salvage(bytes: &[u8]) -> Result<(Record<'_>, usize), Bad> {
+    let (mut record, marks, length, rest) = head(bytes)?;
+    let body = rest.get(..length).filter(|body| hash(body) == record.body_hash);
+    record.body = body.and_then(|body| std::str::from_utf8(body).ok());
+    // An erased one may have lost nothing but the mark that says so.
+    let length = if record.body.is_none() && marks == ERASED { 0 } else { length };
+    let end = (bytes.len() - rest.len() + length).min(bytes.len());
+    record.whole = &bytes[..end];
+    Ok((record, end))
+}
+
+/// A record without its body: that, its marks, the length that its body has by it, and what follows it.
+fn head(bytes: &[u8]) -> Result<(Record<'_>, u8, usize, &[u8]), Bad> {
+    let mut rest = bytes;
     let marks = array::<1>(&mut rest)?[0];
     let length = u16::from_be_bytes(array(&mut rest)?);
     let header = take(&mut rest, usize::from(length))?;
@@ -118,21 +163,16 @@ pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Result<Record<'a>, Bad> {
     let key = (flags & HAS_KEY != 0).then(|| short(&mut fields)).transpose()?;
     let kind = (flags & HAS_KIND != 0).then(|| short(&mut fields)).transpose()?;
     let reply_to = (flags & HAS_REF != 0).then(|| array(&mut fields).map(u64::from_be_bytes)).transpose()?;
-    let body = match marks {
-        0 => Some(text(take(&mut rest, body_length as usize)?)?),
-        ERASED => None,
-        _ => return Err(Bad::Form),
-    };
     if !fields.is_empty() || flags & !(HAS_KEY | HAS_KIND | HAS_REF) != 0 {
         return Err(Bad::Form);
     }
-    let whole = &whole[..whole.len() - rest.len()];
-    *bytes = rest;
-    Ok(Record { seq, at, from, key, kind, reply_to, body, body_hash, before, header, whole })
+    let record =
+        Record { seq, at, from, key, kind, reply_to, body: None, body_length, body_hash, before, header, whole: bytes };
+    Ok((record, marks, body_length as usize, rest))
 }
 
 /// The place and the time of the record at the front of `bytes`.
-pub(super) fn front(mut bytes: &[u8]) -> Result<(Seq, Wall), Bad> {
+pub(crate) fn front(mut bytes: &[u8]) -> Result<(Seq, Wall), Bad> {
     let [_marks, _, _, version, _flags] = array(&mut bytes)?;
     if version != VERSION {
         return Err(Bad::Version(version));
@@ -143,24 +183,47 @@ pub(super) fn front(mut bytes: &[u8]) -> Result<(Seq, Wall), Bad> {
 
 impl Record<'_> {
     /// This header's hash: what the next one names.
-    pub(super) fn link(&self) -> Hash {
+    pub(crate) fn link(&self) -> Hash {
         hash(self.header)
     }
 
     /// Writes it again, as it is.
-    pub(super) fn copy(&self, out: &mut BytesMut) {
+    pub(crate) fn copy(&self, out: &mut BytesMut) {
         out.put_slice(self.whole);
     }
 
     /// Writes it again without its body.
-    pub(super) fn erase(&self, out: &mut BytesMut) {
+    pub(crate) fn erase(&self, out: &mut BytesMut) {
         out.put_u8(ERASED);
         out.put_u16(self.header.len() as u16);
         out.put_slice(self.header);
     }
 
+    /// How long it is without its body, in bytes.
+    pub(crate) fn head_length(&self) -> usize {
+        3 + self.header.len()
+    }
+
+    /// Whether the body, if it is there, is the one that the header names.
+    pub(crate) fn fits_its_body(&self) -> bool {
+        self.body.is_none_or(|body| hash(body.as_bytes()) == self.body_hash)
+    }
+
+    /// Writes it behind a header with hash `before`, whatever it stood behind, without its body if that is not there;
+    /// gives its new hash.
+    pub(crate) fn relink(&self, out: &mut BytesMut, before: Hash) -> Hash {
+        out.put_u8(if self.body.is_some() { 0 } else { ERASED });
+        out.put_u16(self.header.len() as u16);
+        let start = out.len();
+        out.put_slice(self.header);
+        out[start + BEFORE..start + BEFORE + before.len()].copy_from_slice(&before);
+        let link = hash(&out[start..]);
+        out.put_slice(self.body.unwrap_or_default().as_bytes());
+        link
+    }
+
     /// The message that it holds.
-    pub(super) fn message(&self) -> Result<Message, Bad> {
+    pub(crate) fn message(&self) -> Result<Message, Bad> {
         Ok(Message {
             seq: self.seq,
             at: self.at,

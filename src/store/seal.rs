@@ -9,11 +9,11 @@ use thiserror::Error;
 const VERSION: u8 = 1;
 
 /// How much longer a value is than what it holds, in bytes.
-pub(super) const OVERHEAD: usize = 5;
+pub(crate) const OVERHEAD: usize = 5;
 
 /// Why a row does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum Bad {
+pub(crate) enum Bad {
     /// It is not what was written there.
     #[error("the checksum is wrong")]
     Checksum,
@@ -33,12 +33,12 @@ fn checksum(key: &[u8], rest: &[u8]) -> u32 {
 }
 
 /// Closes what `content` writes into the value of `key`.
-pub(super) fn seal(key: &[u8], content: impl FnOnce(&mut BytesMut)) -> Bytes {
+pub(crate) fn seal(key: &[u8], content: impl FnOnce(&mut BytesMut)) -> Bytes {
     seal_long(key, 123, content)
 }
 
 /// The same for a content of about `length` bytes.
-pub(super) fn seal_long(key: &[u8], length: usize, content: impl FnOnce(&mut BytesMut)) -> Bytes {
+pub(crate) fn seal_long(key: &[u8], length: usize, content: impl FnOnce(&mut BytesMut)) -> Bytes {
     let mut value = BytesMut::with_capacity(OVERHEAD + length);
     value.put_u32(0);
     value.put_u8(VERSION);
@@ -49,7 +49,7 @@ pub(super) fn seal_long(key: &[u8], length: usize, content: impl FnOnce(&mut Byt
 }
 
 /// What the value of `key` holds.
-pub(super) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Bad> {
+pub(crate) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Bad> {
     let (crc, rest) = value.split_first_chunk::<4>().ok_or(Bad::Form)?;
     let (version, content) = rest.split_first().ok_or(Bad::Form)?;
     if u32::from_be_bytes(*crc) != checksum(key, rest) {
@@ -58,13 +58,20 @@ pub(super) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Bad> {
     if *version == VERSION { Ok(content) } else { Err(Bad::Version(*version)) }
 }
 
+/// In which bits the checksum that stands in `value` is not that of what is there; `None` if it is the right one.
+pub(super) fn trace(key: &[u8], value: &[u8]) -> Option<u32> {
+    let (crc, rest) = value.split_first_chunk::<4>()?;
+    let trace = u32::from_be_bytes(*crc) ^ checksum(key, rest);
+    (trace != 0).then_some(trace)
+}
+
 /// Seals one number.
-pub(super) fn number(key: &[u8], number: u64) -> Bytes {
+pub(crate) fn number(key: &[u8], number: u64) -> Bytes {
     seal(key, |out| out.put_u64(number))
 }
 
 /// Opens what [`number`] sealed.
-pub(super) fn open_number(key: &[u8], value: &[u8]) -> Result<u64, Bad> {
+pub(crate) fn open_number(key: &[u8], value: &[u8]) -> Result<u64, Bad> {
     Ok(u64::from_be_bytes(open(key, value)?.try_into().map_err(|_| Bad::Form)?))
 }
 

@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logging", &["config"]),
     ("store", &["config", "supervise"]),
     ("broker", &["config", "store", "supervise"]),
+    ("care", &["config", "store", "supervise"]),
     ("auth", &["protocol", "config", "store"]),
     ("client", &["protocol"]),
     ("presence", &["protocol", "config", "store", "broker", "auth", "supervise"]),

@@ -49,20 +49,39 @@ fn is_snapshot(bytes: &[u8]) -> bool {
     !content.is_empty() && u32::from_le_bytes(*crc) == crc32fast::hash(content)
 }
 
+/// Where sled's directory is.
+const TREE: &str = "sled";
+/// Where the one is made that is to take its place.
+const NEXT: &str = "sled.new";
+/// Where it goes when the other takes its place.
+const LAST: &str = "sled.old";
+
 #[derive(Debug)]
 pub(super) struct Dir {
     path: PathBuf,
+    /// The name of sled's own directory in it.
+    tree: &'static str,
     lock: Option<File>,
 }
 
 impl Dir {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), lock: None }
+        Self { path: path.to_owned(), tree: TREE, lock: None }
+    }
+
+    /// The same place with the directory that is to take the place of sled's; it is locked by whoever has the other.
+    pub(super) fn next(path: &Path) -> Self {
+        Self { tree: NEXT, ..Self::new(path) }
+    }
+
+    /// Whether it holds a store, or what is left of one.
+    pub(super) fn is_taken(path: &Path) -> bool {
+        ["format", TREE, LAST].iter().any(|name| path.join(name).exists())
     }
 
     /// sled's own directory.
     pub(super) fn tree(&self) -> PathBuf {
-        self.path.join("sled")
+        self.path.join(self.tree)
     }
 
     /// sled's one large file.
@@ -73,6 +92,10 @@ impl Dir {
     /// What sled does not hold yet.
     pub(super) fn journal(&self) -> [PathBuf; 2] {
         ["journal", "journal.odd"].map(|name| self.path.join(name))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn shown(&self) -> String {
@@ -99,8 +122,37 @@ impl Dir {
                 TryLockError::Error(error) => self.io(&error),
             })?;
             self.lock = Some(file);
+            if !matches!(self.found(), Err(OpenError::Newer { .. })) {
+                self.finish().map_err(|error| self.io(&error))?;
+            }
         }
         self.found()
+    }
+
+    /// Ends what a kill may have left of one directory taking the place of another: the new one is whole if the old one has
+    /// gone, and nothing if it has not.
+    fn finish(&self) -> io::Result<()> {
+        let [tree, next, last] = [TREE, NEXT, LAST].map(|name| self.path.join(name));
+        if last.exists() && !tree.exists() {
+            fs::rename(if next.exists() { &next } else { &last }, &tree)?;
+            File::open(&self.path)?.sync_all()?;
+        }
+        [next, last].iter().try_for_each(|left| gone(fs::remove_dir_all(left)).map(drop))
+    }
+
+    /// Puts the directory beside in the place of sled's, if there is one; nobody has either of them open.
+    pub(super) fn swap(&self) -> io::Result<()> {
+        let [tree, next, last] = [TREE, NEXT, LAST].map(|name| self.path.join(name));
+        let names = File::open(&self.path)?;
+        File::open(&next)?.sync_all()?;
+        names.sync_all()?;
+        if tree.exists() {
+            fs::rename(&tree, &last)?;
+            names.sync_all()?;
+        }
+        fs::rename(&next, &tree)?;
+        names.sync_all()?;
+        gone(fs::remove_dir_all(&last)).map(drop)
     }
 
     /// Lets others have it.

@@ -5,6 +5,7 @@
 //! ([`Rows::settle`]). Why: a row costs sled more than all else in a commit (`docs/adr/0010-a-journal-before-sled.md`).
 //! `docs/format.md` says which file is what.
 
+mod beside;
 mod dir;
 mod journal;
 mod recent;
@@ -23,6 +24,7 @@ use super::{OpenError, block};
 use dir::{Dir, Found};
 use journal::Journal;
 use recent::Layers;
+pub use beside::Beside;
 use tree::{Tree, caught, error, io};
 
 /// How long the journal becomes before its rows go to sled. More of it joins more blocks; less makes a shorter pause.
@@ -138,6 +140,16 @@ impl SledRows {
         }
         let (dir, open) = (Mutex::new(dir), RwLock::new(Some(open)));
         Ok(Self { place: Dir::new(path), dir, cache, settled: SETTLED, open })
+    }
+
+    /// Opens the store in `path` if there is one; makes none.
+    pub fn open_known(path: &Path, cache: u64) -> Result<Self, OpenError> {
+        if Self::is_there(path) { Self::open(path, cache) } else { Err(OpenError::Nothing(path.display().to_string())) }
+    }
+
+    /// Whether there is a store in `path`, or what is left of one.
+    pub fn is_there(path: &Path) -> bool {
+        Dir::is_taken(path)
     }
 
     /// With a journal of which another round begins when one is so long, in bytes. For tests.
