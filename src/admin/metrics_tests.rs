@@ -1,7 +1,5 @@
 //! What a scrape shows of actors and of the store. Its grammar is looked at from outside, in `tests/it/scrape.rs`.
 
-use std::time::Duration;
-
 use actix_web::{App, test as web_test};
 use prometheus::IntGauge;
 

@@ -21,6 +21,7 @@ use crate::auth::KeyError;
 use crate::config::{Config, LogFormat};
 use crate::logging;
 use crate::store::OpenError;
+use crate::supervise::log_panics;
 use args::{Args, Command};
 
 pub use user::CONTROL;
@@ -88,6 +89,8 @@ pub fn main(serve: impl FnOnce(Config) -> Result<(), ServeError>) -> ExitCode {
     let logged = |config: Config, source: &str| {
         if let Err(why) = logging::start(&config.log) {
             say(&format!("no log: {why}"));
+        } else {
+            log_panics();
         }
         if config.log.format == LogFormat::Json {
             // Whoever reads lines of JSON reads nothing else.

@@ -74,21 +74,33 @@ impl Hub {
 
     /// After a panic: the state is new, so the sessions that it knew of have to come back, and everyone else is told.
     fn begin_again(&self) {
+        self.send_away();
+        let app = &self.worker.app;
+        app.directory.hub_reset(self.worker.id);
+        app.registry.send(RegistryIn::Hub { hub: self.worker.id, post: self.introduce.clone() });
+    }
+
+    fn send_away(&self) {
         self.worker.app.context.faults.pass("hub.again");
         let now = clock::moment();
         for cell in self.worker.cells() {
             let problem = Problem::new(ErrorCode::Internal, "the worker broke; come back");
             cell.borrow_mut().end(CloseCode::Later, Some(problem), Reason::Disconnected, now);
         }
-        let app = &self.worker.app;
-        app.directory.hub_reset(self.worker.id);
-        app.registry.send(RegistryIn::Hub { hub: self.worker.id, post: self.introduce.clone() });
     }
 
     fn receive<M: Named + Send>(&mut self, envelope: Envelope<M>, handle: impl FnOnce(&mut State, M)) {
+        let rested = self.keeper.is_down();
         let mut rebuilt = self.keeper.receive(envelope, handle);
         while rebuilt {
             rebuilt = caught(|| self.begin_again()).is_err_and(|panic| self.keeper.broke("its new life", &panic));
+        }
+        // Other workers may serve them.
+        if self.keeper.is_down()
+            && !rested
+            && let Err(panic) = caught(|| self.send_away())
+        {
+            self.keeper.slot().broke("sending sessions away", &panic);
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::metrics::Outcome;
 use crate::model::maps::HashMap;
 use crate::model::{Caller, Conn, HubId, Moment};
 use crate::presence::Reason;
-use crate::protocol::CloseCode;
+use crate::protocol::{CloseCode, ErrorCode, Problem};
 use crate::supervise::Post;
 
 thread_local! {
@@ -118,6 +118,9 @@ impl Worker {
         cell.borrow_mut().admission = admission;
         if self.app.is_draining() {
             cell.borrow_mut().end(CloseCode::Draining, None, Reason::Drained, clock::moment());
+        } else if self.hub.slot().rests() {
+            let problem = Problem::new(ErrorCode::Unavailable, "this worker rests; come back, to another one perhaps");
+            cell.borrow_mut().end(CloseCode::Later, Some(problem), Reason::Disconnected, clock::moment());
         } else if refused.is_some() {
             cell.borrow_mut().end(CloseCode::Later, refused, Reason::Disconnected, clock::moment());
         }

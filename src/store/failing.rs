@@ -91,6 +91,11 @@ impl Trouble {
         }
     }
 
+    /// Whether a sync waits.
+    pub fn is_holding(&self) -> bool {
+        self.0.0.lock().syncs_waiting > 0
+    }
+
     /// How many batches were applied, syncs done and reopenings made.
     pub fn counts(&self) -> (u64, u64, u64) {
         let state = self.0.0.lock();

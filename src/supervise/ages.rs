@@ -17,7 +17,7 @@ pub(super) struct Ages {
     ticks: Box<[AtomicU64]>,
     /// How many wait that were sent in times that were used again since.
     past: AtomicI64,
-    /// The oldest time of those, when there were none before.
+    /// The oldest time of those, since there were none of them.
     since: AtomicU64,
 }
 
@@ -52,8 +52,13 @@ impl Ages {
         match self.ticks[place].fetch_update(Relaxed, Relaxed, next) {
             Ok(before) => {
                 let (known, left) = split(before);
-                if known < round && left > 0 && self.past.fetch_add(left as i64, Relaxed) <= 0 {
-                    self.since.store(tick_of(place, known), Relaxed);
+                if known < round && left > 0 {
+                    let tick = tick_of(place, known);
+                    if self.past.fetch_add(left as i64, Relaxed) <= 0 {
+                        self.since.store(tick, Relaxed);
+                    } else {
+                        self.since.fetch_min(tick, Relaxed);
+                    }
                 }
             }
             Err(_) => drop(self.past.fetch_add(1, Relaxed)),

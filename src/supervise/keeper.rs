@@ -202,7 +202,7 @@ mod tests {
         });
         fails.set(3);
         assert!(kept.run("a tick", |_| panic!("on purpose")));
-        assert_eq!((*kept.state(), kept.slot().probe().snapshot().panics), (7, 3));
+        assert_eq!((*kept.state(), kept.slot().probe().snapshot().panics), (7, 4));
         fails.set(99);
         assert!(!kept.run("a tick", |_| panic!("on purpose")));
         assert!(kept.is_down());

@@ -19,7 +19,7 @@ pub use faults::Faults;
 pub use keeper::{Budget, Keeper, attempt, endure};
 pub(crate) use kind::named;
 pub use kind::{Kind, Lasting, Named};
-pub use panics::{Panic, caught, caught_all};
+pub use panics::{Panic, caught, caught_all, log_panics};
 pub use post::{Envelope, Post};
 pub use probe::{Probe, Probes, Snapshot};
 pub use slot::{Life, Slot};

@@ -60,7 +60,7 @@ fn a_jammed_one_shows_among_a_thousand_busy_ones() {
     probe.each(|slot| waiting.extend((slot.waiting().0 > 0).then(|| (slot.name().to_owned(), slot.waiting()))));
     let [(name, (2, oldest))] = &waiting[..] else { panic!("{waiting:?}") };
     assert!(name == "500" && *oldest >= Duration::from_millis(250), "{waiting:?}");
-    sent.map(|sent| jammed.left(sent));
+    sent.into_iter().for_each(|sent| jammed.left(sent));
     assert_eq!((probe.snapshot().oldest, jammed.waiting().0), (Duration::ZERO, 0));
     assert_eq!((probe.snapshot().mailbox_depth, probe.snapshot().mailbox_high_water), (0, 3));
 }
