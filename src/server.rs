@@ -233,7 +233,7 @@ impl Server {
         let registry = Registry::start(registrys, &config.presence, meta, &probes, &faults, &metrics.presence, &hidden);
         let directory = Directory::new(channels.to_vec(), Arc::clone(&context));
         let gate = Gate::new(&config, store.meta(), blocking(reads))?;
-        let collectors = store.collectors();
+        let mut collectors = store.collectors();
         let app = Arc::new(App::new(context, directory, registry.post(), gate, store.boot()));
         // A weak hold: whoever is told by the store is told for as long as there is one.
         let told = Arc::downgrade(&app);
@@ -268,6 +268,8 @@ impl Server {
             None => Some("closed".to_owned()),
         };
         let readiness = Arc::new(Readiness::new(health, resting));
+        let obstacles = admin::Obstacles::new(&readiness).map_err(|error| ServeError::Other(error.to_string()))?;
+        collectors.push(Box::new(obstacles));
         let scrape = Arc::new(Scrape::new(metrics, probes, collectors));
         let tasks = vec![Task(actix::spawn(purge(Arc::clone(&app))))];
         readiness.started();

@@ -4,10 +4,14 @@
 //! help nobody. `/readyz` says 503 while the server starts, drains, cannot store, or an actor rests because it panicked
 //! too often, and names which.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpResponse, web};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{IntGaugeVec, Opts};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +19,9 @@ use utoipa::ToSchema;
 type StoreHealth = Box<dyn Fn() -> Option<String> + Send + Sync>;
 /// Asks for the names of actors that are over their restart budget. It must not block.
 type Resting = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// The sorts of obstacles.
+const SORTS: [&str; 4] = ["starting", "draining", "store", "actor"];
 
 /// What readiness depends on. It begins as starting.
 pub struct Readiness {
@@ -27,7 +34,7 @@ pub struct Readiness {
 /// One thing that stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Obstacle {
-    /// `starting`, `draining`, `store` or `actor`.
+    /// One of `SORTS`.
     what: &'static str,
     /// More words, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +82,35 @@ impl Readiness {
     }
 }
 
+/// The obstacles as a metric: how many there are of each sort.
+pub struct Obstacles {
+    readiness: Arc<Readiness>,
+    gauges: IntGaugeVec,
+}
+
+impl Obstacles {
+    /// Those in this one's way. It fails only if its name were none.
+    pub fn new(readiness: &Arc<Readiness>) -> Result<Self, prometheus::Error> {
+        let opts = Opts::new("parlor_obstacles", "What keeps the server from being ready, by its sort.");
+        Ok(Self { readiness: Arc::clone(readiness), gauges: IntGaugeVec::new(opts, &["what"])? })
+    }
+}
+
+impl Collector for Obstacles {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauges.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let all = self.readiness.obstacles();
+        for sort in SORTS {
+            let found = all.iter().filter(|obstacle| obstacle.what == sort).count();
+            self.gauges.with_label_values(&[sort]).set(found as i64);
+        }
+        self.gauges.collect()
+    }
+}
+
 /// How the server is.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
@@ -104,8 +140,6 @@ fn answer(mut response: actix_web::HttpResponseBuilder, health: &Health) -> Http
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use actix_web::{App, test};
     use parking_lot::Mutex;
     use serde_json::{Value, json};
@@ -145,6 +179,10 @@ mod tests {
         ]);
         assert_eq!(get(&readiness, "/readyz").await, (503, json!({"status": "unready", "why": why})));
         assert_eq!(get(&readiness, "/healthz").await, (200, json!({"status": "ok"})));
+        let shown = crate::metrics::render(Obstacles::new(&readiness).unwrap().collect());
+        for line in ["starting\"} 0", "draining\"} 1", "store\"} 1", "actor\"} 1"] {
+            assert!(shown.contains(&format!("parlor_obstacles{{what=\"{line}\n")), "{line} is not in\n{shown}");
+        }
     }
 
     #[actix_web::test]

@@ -20,7 +20,7 @@ use crate::session::App;
 
 pub(crate) use actors::Kind as ActorKind;
 pub(crate) use health::Health;
-pub use health::Readiness;
+pub use health::{Obstacles, Readiness};
 pub use metrics::Scrape;
 
 /// Adds `GET /healthz` and `/readyz`. The application data has to hold a `web::Data<Readiness>` (`web::Data::from` takes an

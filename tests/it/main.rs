@@ -82,6 +82,7 @@ macro_rules! scenarios {
 mod accounts;
 mod address;
 mod contacts;
+mod dashboard;
 mod direct;
 mod embedding;
 mod ending;

@@ -218,6 +218,36 @@ pub fn length(source: &Source) -> Vec<String> {
     }
 }
 
+/// The widest line of what no formatter of ours sees, in characters.
+const COLUMNS: usize = 120;
+
+/// Lines end where they can be read.
+pub fn width(source: &Source) -> Vec<String> {
+    let wide = source.text.lines().enumerate().filter(|(_, line)| line.chars().count() > COLUMNS);
+    wide.map(|(at, _)| format!("{}:{}: wider than {COLUMNS} columns: break it", source.path, at + 1)).collect()
+}
+
+/// A script says first what lives in it.
+pub fn script_heading(source: &Source) -> Vec<String> {
+    let path = &source.path;
+    if source.text.starts_with("// ") {
+        vec![]
+    } else {
+        vec![format!("{path}: begins without `// `: say what lives here and what it promises")]
+    }
+}
+
+/// What would take text for markup or for a script.
+const MARKUP: [&str; 6] =
+    ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "createContextualFragment", "eval("];
+
+/// A page's scripts show text, and never markup.
+pub fn text_alone(source: &Source) -> Vec<String> {
+    let path = &source.path;
+    let found = MARKUP.iter().filter(|word| source.text.contains(*word));
+    found.map(|word| format!("{path}: `{word}`: make elements, and set their textContent")).collect()
+}
+
 /// Where a path in the docs may begin.
 const ROOTS: [&str; 8] = ["src/", "docs/", "tests/", "examples/", "benches/", "web/", "packaging/", ".ci/"];
 /// How the name of a file of this repository ends, where it stands without a folder.
@@ -304,6 +334,15 @@ mod tests {
         assert_eq!(wrong(heading, "src/a.rs", "//! A.\nuse x;"), 0);
         assert_eq!(wrong(length, "src/a.rs", &"\n".repeat(400)), 0);
         assert_eq!(wrong(length, "src/a.rs", &"\n".repeat(401)), 1);
+    }
+
+    #[test]
+    fn a_script_that_is_wide_or_headless_or_writes_markup_is_found() {
+        assert_eq!(wrong(width, "web/a.css", &"ä".repeat(120)), 0);
+        assert_eq!(wrong(width, "web/a.css", &"ä".repeat(121)), 1);
+        assert_eq!(wrong(script_heading, "web/a.js", "import x;"), 1);
+        assert_eq!(wrong(text_alone, "web/a.js", "// A.\na.innerHTML = b; eval(c)"), 2);
+        assert_eq!(wrong(text_alone, "web/a.js", "// A.\na.textContent = b;"), 0);
     }
 
     #[test]

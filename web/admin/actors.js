@@ -39,10 +39,13 @@ export class Actors {
 
   /** Asks for them anew. */
   refresh() {
-    return this.part.fill((signal) => this.#api.ask("v1/admin/actors", { signal }), ({ actors }) => {
-      this.kinds = actors;
-      this.#table.update(actors);
-    });
+    return this.part.fill(
+      (signal) => this.#api.ask("v1/admin/actors", { signal }),
+      ({ actors }) => {
+        this.kinds = actors;
+        this.#table.update(actors);
+      },
+    );
   }
 }
 
@@ -53,8 +56,12 @@ function oldest(row) {
 /** What a kind is unfolded to: `[term, text]`. */
 function more(row) {
   const listed = (all, words) => (all ?? []).map(words).join("\n") || "–";
-  const counted = (all) => Object.entries(all ?? {}).filter(([, n]) => n > 0).sort(([, one], [, other]) => other - one)
-    .map(([name, n]) => `${name}  ${count(n)}`).join("\n") || "–";
+  const counted = (all) =>
+    Object.entries(all ?? {})
+      .filter(([, n]) => n > 0)
+      .sort(([, one], [, other]) => other - one)
+      .map(([name, n]) => `${name}  ${count(n)}`)
+      .join("\n") || "–";
   const parts = [
     ["Handled since the start", count(row.handled)],
     ["Times since the start", spread(row)],
@@ -64,13 +71,16 @@ function more(row) {
     parts.push(["Started", count(row.started)], ["Stopped", counted(row.stopped)]);
   }
   if (row.slowest !== undefined) {
-    parts.push(["Slowest", listed(row.slowest, (it) => `${it.name}  ${it.message}  ${took(it.handle_ms / 1000)}`)]);
+    parts.push(["Slowest", listed(row.slowest, (it) => `${it.name}  ${it.message}  ${took(it.ms / 1000)}`)]);
   }
   if (row.deepest !== undefined) {
-    parts.push(["Deepest mailboxes", listed(row.deepest, (it) => `${it.name}  ${count(it.depth)}, oldest ${age(it.oldest_ms)}`)]);
+    parts.push([
+      "Deepest mailboxes",
+      listed(row.deepest, (it) => `${it.name}  ${count(it.depth)}, oldest ${took(it.oldest_ms / 1000)}`),
+    ]);
   }
-  if (row.handled_by !== undefined) {
-    parts.push(["Handled, by message", counted(row.handled_by)]);
+  if (row.messages !== undefined) {
+    parts.push(["Handled, by message", counted(row.messages)]);
   }
   return parts;
 }

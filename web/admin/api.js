@@ -1,4 +1,5 @@
-// Requests to the server that this page came from. All addresses are relative, so that a prefix before them does no harm.
+// Requests to the server that this page came from. All addresses are relative, so that a prefix before them does no
+// harm.
 
 /** The server's root: this file is at ROOT/admin/HASH/api.js. */
 const ROOT = new URL("../../", import.meta.url);

@@ -8,6 +8,8 @@ import { Part, searched } from "./part.js";
 import { Table } from "./table.js";
 
 const LIMIT = 50;
+/** So many are shown at first. */
+const FEW = 10;
 
 /** The table of channels. */
 export class Channels {
@@ -32,7 +34,13 @@ export class Channels {
       { name: "Actions", kind: "doing", show: (cell, row) => this.#offer(cell, row) },
     ];
     const none = "No such channel.";
-    this.#table = new Table(find("channels-table"), { label: "Channels", columns, key: (row) => row.channel, none });
+    this.#table = new Table(find("channels-table"), {
+      label: "Channels",
+      columns,
+      key: (row) => row.channel,
+      none,
+      few: FEW,
+    });
     searched(this.#form, () => this.refresh());
   }
 
@@ -40,16 +48,29 @@ export class Channels {
   refresh() {
     const wanted = Object.fromEntries(new FormData(this.#form));
     const path = query("v1/admin/channels", { sort: "rate", limit: LIMIT, ...wanted });
-    return this.part.fill((signal) => this.#api.ask(path, { signal }), ({ channels, count: all, more }) => {
-      const some = more ? `${count(channels.length)} of ${count(all)}: search to see others.` : `${count(channels.length)} in all.`;
-      this.#table.update(channels, some);
-    });
+    return this.part.fill(
+      (signal) => this.#api.ask(path, { signal }),
+      ({ channels, count: all, more }) => {
+        const some = more
+          ? `${count(channels.length)} of ${count(all)}: search to see others.`
+          : `${count(channels.length)} in all.`;
+        this.#table.update(channels, some);
+      },
+    );
   }
 
   #offer(cell, row) {
-    const button = (words, about, act, kind = "") => make("button", {
-      type: "button", class: `small ${kind}`, "aria-label": `${about} ${row().channel}`, onclick: () => act(row()),
-    }, words);
+    const button = (words, about, act, kind = "") =>
+      make(
+        "button",
+        {
+          type: "button",
+          class: `small ${kind}`,
+          "aria-label": `${about} ${row().channel}`,
+          onclick: () => act(row()),
+        },
+        words,
+      );
     cell.append(
       button("Sleep …", "Put to sleep:", (it) => this.#sleep(it)),
       button("Keep …", "Set how much is kept of", (it) => this.#keep(it)),
@@ -77,7 +98,7 @@ export class Channels {
     const number = (text) => (text === "" ? null : Number(text));
     return ask({
       title: "How much is kept?",
-      text: `What ${row.channel} has beyond this is dropped, the oldest first. Nothing stands for no bound.`,
+      text: `What ${row.channel} has beyond this is dropped, the oldest first. 0 stands for no bound, nothing for what the configuration says.`,
       action: "Set it",
       danger: true,
       fields: [

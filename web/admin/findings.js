@@ -1,5 +1,5 @@
-// What is unusual: pure, from what the server said of itself. The bounds are those of docs/operating/alerts.yml, as far as
-// the minutes that this page knows can tell.
+// What is unusual: pure, from what the server said of itself. The bounds are those of docs/operating/alerts.yml, as
+// far as the minutes that this page knows can tell.
 
 import { age, bytes, count, rate, took } from "./format.js";
 
@@ -32,15 +32,31 @@ export function findings({ history, kinds, slow, now }) {
     say(panics > 0, `panics ${kind}`, "odd", () => `${kind} broke ${times(panics)} in ten minutes. The log says why.`);
   }
   const commit = history.most("commit99", MINUTE);
-  say(commit > 0.25, "commit", commit > 1 ? "bad" : "odd", () => `Receipts are slow: 99 % within ${took(commit)}, in the last minute.`);
+  say(
+    commit > 0.25,
+    "commit",
+    commit > 1 ? "bad" : "odd",
+    () => `Receipts are slow: 99 % within ${took(commit)}, in the last minute.`,
+  );
   const queue = history.last("queue");
   say(queue > 1000, "queue", "odd", () => `${count(queue)} writes wait for the disk.`);
   const reaped = Math.round(history.total("reaped", MINUTE));
   const many = Math.max(5, 0.05 * (history.last("sessions") ?? 0));
   say(reaped > many, "reaped", "odd", () => `${count(reaped)} sessions fell silent and were ended within a minute.`);
   const ended = Math.round(history.total("slow", FIVE));
-  say(ended > 0, "slow", "odd", () => `${count(ended)} ${ended === 1 ? "session was" : "sessions were"} ended for reading too slowly, in five minutes.`);
-  say(slow.length > 0, "queued", "note", () => `For ${slow.length === 1 ? "one session" : `${count(slow.length)} sessions`} much waits: up to ${bytes(slow[0].queued_bytes)}.`);
+  say(
+    ended > 0,
+    "slow",
+    "odd",
+    () =>
+      `${count(ended)} ${ended === 1 ? "session was" : "sessions were"} ended for reading too slowly, in five minutes.`,
+  );
+  say(
+    slow.length > 0,
+    "queued",
+    "note",
+    () => `Much waits for ${count(slow.length)} of the sessions: up to ${bytes(slow[0].queued_bytes)}.`,
+  );
   const often = (series, key, level, words) => {
     const mean = history.total(series, MINUTE) / 60;
     say(mean > 0.5, key, level, () => `${words}: ${rate(mean)} per second, in the last minute.`);

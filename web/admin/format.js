@@ -53,7 +53,12 @@ export function age(ms) {
     return NONE;
   }
   const seconds = Math.max(0, ms) / 1000;
-  const [unit, name] = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([unit]) => seconds >= 2 * unit) ?? [1, "s"];
+  const [unit, name] = [
+    [86_400, "d"],
+    [3600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ].find(([unit]) => seconds >= 2 * unit) ?? [1, "s"];
   return `${Math.floor(seconds / unit)} ${name}`;
 }
 

@@ -1,8 +1,12 @@
-// Small graphs of the last minutes, each with its newest values in words; by pointer or arrow keys one looks back in it.
+// Small graphs of the last minutes, each with its newest values in words; by pointer or arrow keys one looks back in
+// it.
 
 import { make, write } from "./dom.js";
 import { age, bytes, count, rate, share, took } from "./format.js";
 import { BREAK, SPAN } from "./history.js";
+
+/** Spans of time that graphs show, in milliseconds, the shortest that holds all points. */
+const SPANS = [120_000, 300_000, SPAN];
 
 /** In the units of the drawing, which is stretched to its place. */
 const [WIDTH, HEIGHT] = [600, 100];
@@ -13,14 +17,38 @@ const COLOURS = 8;
 const perKind = (what) => (kinds) => kinds.map((kind) => [`${what} ${kind}`, kind]);
 /** Title, what it counts, how its values are written, and its series: `[name, words]`. */
 const GRAPHS = [
-  ["Sessions", "open now", count, () => [["sessions", "sessions"], ["users", "users online"]]],
-  ["Messages", "per second", rate, () => [["stored", "stored"], ["refused", "refused"]]],
+  [
+    "Sessions",
+    "open now",
+    count,
+    () => [
+      ["sessions", "sessions"],
+      ["users", "users online"],
+    ],
+  ],
+  [
+    "Messages",
+    "per second",
+    rate,
+    () => [
+      ["stored", "stored"],
+      ["refused", "refused"],
+    ],
+  ],
   ["Deliveries", "per second", rate, () => [["deliveries", "delivered"]]],
-  ["Receipts", "time until a message is on disk", took, () => [["commit99", "99 %"], ["commit50", "median"]]],
+  [
+    "Receipts",
+    "time until a message is on disk",
+    took,
+    () => [
+      ["commit99", "99 %"],
+      ["commit50", "median"],
+    ],
+  ],
   ["Ended for silence", "reaped per second", rate, () => [["reaped", "reaped"]]],
   ["Handling", "99 % of messages, by kind of actor", took, perKind("handle")],
   ["Mailboxes", "messages that wait, by kind of actor", count, perKind("depth")],
-  ["Processor", "of one core", share, () => [["cpu", "used"]]],
+  ["Processor", "of one core, over half a minute", share, () => [["cpu", "used"]]],
   ["Memory", "resident", bytes, () => [["memory", "used"]]],
 ];
 
@@ -33,9 +61,12 @@ export class Graphs {
     place.append(...this.#graphs.map((graph) => graph.element));
   }
 
-  /** Draws these points, which end now. */
+  /** Draws these points, which end now; returns how many milliseconds are shown. */
   update({ points, kinds }, now) {
-    this.#graphs.forEach((graph) => graph.update(points, kinds, now));
+    const known = now - (points[0]?.at ?? now);
+    const span = SPANS.find((span) => span >= known) ?? SPAN;
+    this.#graphs.forEach((graph) => graph.update(points, kinds, now, span));
+    return span;
   }
 }
 
@@ -52,6 +83,7 @@ class Graph {
   #plot;
   #points = [];
   #now = 0;
+  #span = SPANS[0];
   /** How many milliseconds before now is looked at; null for the newest values. */
   #back = null;
 
@@ -61,18 +93,37 @@ class Graph {
       this.#drawing.append(drawn("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }));
     }
     this.#drawing.append(this.#cursor);
-    this.#plot = make("div", {
-      class: "plot", tabindex: "0", role: "slider", "aria-label": `${title}, seconds before now`,
-      "aria-valuemin": String(-SPAN / 1000), "aria-valuemax": "0", "aria-valuenow": "0", "aria-orientation": "horizontal",
-      onpointermove: (event) => this.#pointed(event), onpointerleave: () => this.#look(null),
-      onkeydown: (event) => this.#pressed(event), onblur: () => this.#look(null),
-    }, this.#drawing, this.#most);
+    this.#plot = make(
+      "div",
+      {
+        class: "plot",
+        tabindex: "0",
+        role: "slider",
+        "aria-label": `${title}, seconds before now`,
+        "aria-valuemax": "0",
+        "aria-valuenow": "0",
+        "aria-orientation": "horizontal",
+        onpointermove: (event) => this.#pointed(event),
+        onpointerleave: () => this.#look(null),
+        onkeydown: (event) => this.#pressed(event),
+        onblur: () => this.#look(null),
+      },
+      this.#drawing,
+      this.#most,
+    );
     const words = make("h3", {}, title, " ", make("small", {}, what));
-    this.element = make("figure", { class: "graph card" }, make("figcaption", {}, words, this.#when), this.#legend, this.#plot);
+    this.element = make(
+      "figure",
+      { class: "graph card" },
+      make("figcaption", {}, words, this.#when),
+      this.#legend,
+      this.#plot,
+    );
   }
 
-  update(points, kinds, now) {
-    [this.#points, this.#now] = [points, now];
+  update(points, kinds, now, span) {
+    [this.#points, this.#now, this.#span] = [points, now, span];
+    this.#plot.setAttribute("aria-valuemin", String(-span / 1000));
     const series = this.#series(kinds);
     const values = points.flatMap((point) => series.map(([name]) => point.values[name] ?? 0));
     const most = ceiling(Math.max(0, ...values));
@@ -81,7 +132,15 @@ class Graph {
       const { line, area } = this.#line(name, words, at, series.length);
       const runs = this.#runs(name, most || 1);
       line.setAttribute("d", runs.map((run) => `M${run.map(([x, y]) => `${x} ${y}`).join("L")}`).join(""));
-      area?.setAttribute("d", runs.map((run) => `M${run[0][0]} ${HEIGHT}L${run.map(([x, y]) => `${x} ${y}`).join("L")}L${run.at(-1)[0]} ${HEIGHT}Z`).join(""));
+      area?.setAttribute(
+        "d",
+        runs
+          .map(
+            (run) =>
+              `M${run[0][0]} ${HEIGHT}L${run.map(([x, y]) => `${x} ${y}`).join("L")}L${run.at(-1)[0]} ${HEIGHT}Z`,
+          )
+          .join(""),
+      );
     });
     this.#tell();
   }
@@ -100,7 +159,9 @@ class Graph {
       this.#drawing.insertBefore(area, line);
     }
     const value = make("b", {}, "–");
-    this.#legend.append(make("li", { class: colour }, make("span", { class: "key", "aria-hidden": "true" }), `${words} `, value));
+    this.#legend.append(
+      make("li", { class: colour }, make("span", { class: "key", "aria-hidden": "true" }), `${words} `, value),
+    );
     const made = { line, area, value };
     this.#lines.set(name, made);
     return made;
@@ -116,7 +177,7 @@ class Graph {
         run = null;
       }
       if (value !== null) {
-        const place = [round(WIDTH * (1 - (this.#now - at) / SPAN)), round(HEIGHT * (1 - value / most))];
+        const place = [round(WIDTH * (1 - (this.#now - at) / this.#span)), round(HEIGHT * (1 - value / most))];
         run === null ? runs.push((run = [place])) : run.push(place);
         last = at;
       }
@@ -127,7 +188,7 @@ class Graph {
 
   #pointed(event) {
     const { left, width } = this.#plot.getBoundingClientRect();
-    this.#look(SPAN * (1 - (event.clientX - left) / width));
+    this.#look(this.#span * (1 - (event.clientX - left) / width));
   }
 
   #pressed(event) {
@@ -140,7 +201,7 @@ class Graph {
   }
 
   #look(back) {
-    this.#back = back === null || back < 1000 ? null : Math.min(back, SPAN);
+    this.#back = back === null || back < 1000 ? null : Math.min(back, this.#span);
     this.#tell();
   }
 
@@ -155,7 +216,7 @@ class Graph {
     });
     const when = back === 0 ? "" : `${age(back)} ago`;
     write(this.#when, when);
-    const x = WIDTH * (1 - back / SPAN);
+    const x = WIDTH * (1 - back / this.#span);
     this.#cursor.setAttribute("visibility", back === 0 ? "hidden" : "visible");
     this.#cursor.setAttribute("x1", x);
     this.#cursor.setAttribute("x2", x);

@@ -59,8 +59,12 @@ export class Health {
     this.#list(all);
     const worst = isReady ? (found.some(({ level }) => level !== "note") ? "odd" : "good") : "bad";
     const title = { bad: "Not ready", odd: "Ready, but look at this", good: "All is well" }[worst];
-    const line = all.length === 0 ? "Clients may come, and nothing is unusual." : isReady
-      ? "Clients may come." : "Clients should not come now.";
+    const line =
+      all.length === 0
+        ? "Clients can connect, and nothing is unusual."
+        : isReady
+          ? "Clients can connect."
+          : "Clients should not be sent here now.";
     this.#say(worst, title, line, { bad: "Not ready", odd: "Unusual", good: "Ready" }[worst]);
   }
 

@@ -7,7 +7,8 @@ export const SPAN = 600_000;
 /** Points further apart than this do not belong together: the page slept, or the server was away. */
 export const BREAK = 15_000;
 
-const KINDS = ["parlor_actor_mailbox_depth", "parlor_actor_handle_seconds_count"];
+/** The processor's time is told in whole seconds: it is looked at over so many milliseconds. */
+const CPU_SPAN = 30_000;
 
 /** Points by time, the newest last: `{at, values}`, with a value for each series that could be told. */
 export class History {
@@ -21,11 +22,11 @@ export class History {
   /** Takes a scrape of this moment. */
   add(text, at) {
     const [now, before] = [new Scrape(text), this.scrape];
-    this.kinds.push(...now.values(KINDS[0], "kind").filter((kind) => !this.kinds.includes(kind)));
+    this.kinds.push(...now.values("parlor_actor_mailbox_depth", "kind").filter((kind) => !this.kinds.includes(kind)));
     const sameLife = before?.sum("process_start_time_seconds") === now.sum("process_start_time_seconds");
     const seconds = (at - this.#at) / 1000;
     const close = before !== null && sameLife && at - this.#at < BREAK;
-    const values = { ...gauges(now, this.kinds), ...(close ? this.#changes(before, now, seconds) : {}) };
+    const values = { ...gauges(now, this.kinds), ...(close ? this.#changes(before, now, seconds, at) : {}) };
     this.points.push({ at, seconds: close ? seconds : 0, values });
     this.points = this.points.filter((point) => point.at > at - SPAN);
     [this.scrape, this.#at] = [now, at];
@@ -50,7 +51,16 @@ export class History {
     return late.reduce((most, value) => (value !== null && (most === null || value > most) ? value : most), null);
   }
 
-  #changes(before, now, seconds) {
+  /** The processor's share of the last half minute. */
+  #cpu(now, at) {
+    const used = now.sum("process_cpu_seconds_total");
+    const from = this.points.find((point) => point.at >= at - CPU_SPAN && point.values.cpuSeconds <= used);
+    return from === undefined || at - from.at < CPU_SPAN / 3
+      ? null
+      : ((used - from.values.cpuSeconds) * 1000) / (at - from.at);
+  }
+
+  #changes(before, now, seconds, at) {
     const rate = (name, labels) => {
       const [from, to] = [before.sum(name, labels), now.sum(name, labels)];
       return from === null || to === null || to < from ? null : (to - from) / seconds;
@@ -65,7 +75,7 @@ export class History {
       limited: rate("parlor_rate_limited_total"),
       turnedAway: rate("parlor_sockets_refused_total"),
       failed: rate("parlor_http_requests_total", { status: "5xx" }),
-      cpu: rate("process_cpu_seconds_total"),
+      cpu: this.#cpu(now, at),
       commit50: times(0.5, "parlor_store_commit_seconds"),
       commit99: times(0.99, "parlor_store_commit_seconds"),
     };
@@ -84,6 +94,7 @@ function gauges(now, kinds) {
     users: now.sum("parlor_presence_online_users"),
     queue: now.sum("parlor_store_queue_depth"),
     memory: now.sum("process_resident_memory_bytes"),
+    cpuSeconds: now.sum("process_cpu_seconds_total"),
   };
   for (const kind of kinds) {
     values[`depth ${kind}`] = now.sum("parlor_actor_mailbox_depth", { kind });

@@ -52,7 +52,8 @@ export class Login {
       this.#in(token);
     } catch (why) {
       this.#api.token = null;
-      this.#fault.textContent = why instanceof NoAnswer ? "The server does not answer." : (WORDS[why.status] ?? why.message);
+      this.#fault.textContent =
+        why instanceof NoAnswer ? "The server does not answer." : (WORDS[why.status] ?? why.message);
       this.#form.elements.token.select();
     } finally {
       go.disabled = false;

@@ -3,7 +3,7 @@
 import { Actors } from "./actors.js";
 import { Api, NoAnswer } from "./api.js";
 import { Channels } from "./channels.js";
-import { find } from "./dom.js";
+import { find, write } from "./dom.js";
 import { Graphs } from "./graphs.js";
 import { Health } from "./health.js";
 import { History } from "./history.js";
@@ -24,13 +24,14 @@ const tables = [actors, sessions, channels];
 /** What the server has not is looked for again when it was away. */
 let isNew = true;
 
-/** One round: health and metrics are waited for, what fills tables is not, so that one that is stuck holds up no other. */
+/** One round: health and metrics are waited for, what fills tables is not, so that one that is stuck holds up no
+ *  other. */
 async function round() {
   health.asked();
   try {
     const ready = await api.ready();
     for (const table of tables) {
-      if (!table.part.isBusy && (isNew || !table.part.isMissing)) {
+      if (isNew ? !table.part.isBusy : table.part.isDue) {
         table.refresh();
       }
     }
@@ -43,8 +44,9 @@ async function round() {
     if (status === 200) {
       history.add(text, now);
     }
-    find("graphs").dataset.fault = status === 200 ? "" : `The metrics cannot be read here: the server answered ${status}.`;
-    graphs.update(history, now);
+    find("graphs").dataset.fault =
+      status === 200 ? "" : `The metrics cannot be read here: the server answered ${status}.`;
+    write(find("span"), `${graphs.update(history, now) / 60_000} minutes`);
     health.update({ ready, history, kinds: actors.kinds, slow: sessions.slow, now });
   } catch (why) {
     if (!(why instanceof NoAnswer)) {
@@ -56,5 +58,9 @@ async function round() {
 }
 
 const poll = new Poll(round, () => health.rests());
-const login = new Login(api, () => poll.start(), () => poll.stop());
+const login = new Login(
+  api,
+  () => poll.start(),
+  () => poll.stop(),
+);
 login.begin();

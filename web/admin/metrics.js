@@ -40,8 +40,8 @@ export class Scrape {
   }
 }
 
-/** The quantile `q` of what a histogram saw between two scrapes; null if that was nothing. Within a bucket as if times were
- *  spread evenly; what is above the last bound counts as that. */
+/** The quantile `q` of what a histogram saw between two scrapes; null if that was nothing. Within a bucket as if
+ *  times were  spread evenly; what is above the last bound counts as that. */
 export function quantile(q, before, after) {
   const seen = after.map(([bound, count], at) => [bound, count - (before[at]?.[1] ?? 0)]);
   const all = seen.at(-1)?.[1] ?? 0;

@@ -8,6 +8,8 @@ import { Part, searched } from "./part.js";
 import { Table } from "./table.js";
 
 const LIMIT = 50;
+/** So many are shown at first. */
+const FEW = 10;
 /** More than this waiting for one client is much, in bytes. */
 export const MUCH = 65_536;
 
@@ -35,7 +37,13 @@ export class Sessions {
       { name: "Actions", kind: "doing", show: (cell, row) => this.#offer(cell, row) },
     ];
     const none = "No such session.";
-    this.#table = new Table(find("sessions-table"), { label: "Sessions", columns, key: (row) => row.sid, none });
+    this.#table = new Table(find("sessions-table"), {
+      label: "Sessions",
+      columns,
+      key: (row) => row.sid,
+      none,
+      few: FEW,
+    });
     searched(this.#form, () => this.refresh());
   }
 
@@ -43,14 +51,18 @@ export class Sessions {
   refresh() {
     const wanted = Object.fromEntries(new FormData(this.#form));
     const path = query("v1/admin/sessions", { sort: "queued", limit: LIMIT, ...wanted });
-    return this.part.fill((signal) => this.#api.ask(path, { signal }), ({ sessions, count: all }) => {
-      const rows = sessions.sort((one, other) => other.queued_bytes - one.queued_bytes);
-      if (Object.values(wanted).every((text) => text === "")) {
-        this.slow = rows.filter((row) => row.queued_bytes > MUCH);
-      }
-      const more = all > rows.length ? `${count(rows.length)} of ${count(all)}: search to see others.` : `${count(all)} in all.`;
-      this.#table.update(rows, more);
-    });
+    return this.part.fill(
+      (signal) => this.#api.ask(path, { signal }),
+      ({ sessions, count: all }) => {
+        const rows = sessions.sort((one, other) => other.queued_bytes - one.queued_bytes);
+        if (Object.values(wanted).every((text) => text === "")) {
+          this.slow = rows.filter((row) => row.queued_bytes > MUCH);
+        }
+        const more =
+          all > rows.length ? `${count(rows.length)} of ${count(all)}: search to see others.` : `${count(all)} in all.`;
+        this.#table.update(rows, more);
+      },
+    );
   }
 
   #offer(cell, row) {
@@ -62,7 +74,7 @@ export class Sessions {
   #end({ sid, user, address, transport }) {
     return ask({
       title: "End this session?",
-      text: `${user} at ${address}, over ${transport} (${sid}). The client is told not to come back by itself; a person can.`,
+      text: `${user} at ${address}, over ${transport} (${sid}). Its client is told not to come back by itself.`,
       action: "End the session",
       danger: true,
       act: async () => {

@@ -23,13 +23,19 @@ export class Settings {
 
   /** Asks for both anew; what somebody is typing stays. */
   async refresh() {
-    const log = this.#log.fill((signal) => this.#api.ask("v1/admin/log", { signal }), ({ filter }) => {
-      if (this.#input.value === (this.#filter ?? "")) {
-        this.#input.value = filter;
-      }
-      this.#filter = filter;
-    });
-    const config = this.#config.fill((signal) => this.#api.ask("v1/admin/config", { signal }), (said) => this.#show(said.config));
+    const log = this.#log.fill(
+      (signal) => this.#api.ask("v1/admin/log", { signal }),
+      ({ filter }) => {
+        if (this.#input.value === (this.#filter ?? "")) {
+          this.#input.value = filter;
+        }
+        this.#filter = filter;
+      },
+    );
+    const config = this.#config.fill(
+      (signal) => this.#api.ask("v1/admin/config", { signal }),
+      (said) => this.#show(said.config),
+    );
     await Promise.all([log, config]);
     const both = ["log", "config"].every((id) => find(id).hidden);
     find("settings").hidden = both;
@@ -39,7 +45,8 @@ export class Settings {
   async #set() {
     const said = find("log-said");
     try {
-      const { filter } = (await this.#api.ask("v1/admin/log", { method: "PUT", body: { filter: this.#input.value } })) ?? {};
+      const { filter } =
+        (await this.#api.ask("v1/admin/log", { method: "PUT", body: { filter: this.#input.value } })) ?? {};
       this.#filter = filter ?? this.#input.value;
       this.#input.value = this.#filter;
       said.classList.remove("fault");
@@ -58,9 +65,14 @@ export class Settings {
     }
     place.said = said;
     const value = (it) => (typeof it === "string" ? it : it === null ? "–" : JSON.stringify(it));
-    place.replaceChildren(...Object.entries(config).map(([section, keys]) => {
-      const pairs = Object.entries(keys ?? {}).flatMap(([key, it]) => [make("dt", {}, key), make("dd", {}, value(it))]);
-      return make("section", {}, make("h3", {}, section), make("dl", {}, ...pairs));
-    }));
+    place.replaceChildren(
+      ...Object.entries(config).map(([section, keys]) => {
+        const pairs = Object.entries(keys ?? {}).flatMap(([key, it]) => [
+          make("dt", {}, key),
+          make("dd", {}, value(it)),
+        ]);
+        return make("section", {}, make("h3", {}, section), make("dl", {}, ...pairs));
+      }),
+    );
   }
 }

@@ -1,35 +1,42 @@
 // A table whose rows are brought up to date in place.
 //
-// While somebody is in it, by pointer or by keyboard, no row moves and none comes or goes, so that nobody ends the wrong
-// session; what has gone is shown as gone.
+// While somebody is in it, by pointer or by keyboard, no row moves and none comes or goes, so that nobody ends the
+// wrong session; what has gone is shown as gone.
 
 import { make, write } from "./dom.js";
 
-/** Columns are `{name, of, kind, show}`: `of(row)` gives the text; `kind` is a class, such as `number`; where `show` is given,
- *  it fills the cell once, and again only if what it returns for a row's key changes. */
+/** Columns are `{name, of, kind, show}`: `of(row)` gives the text; `kind` is a class, such as `number`; where
+ *  `show` is given,  it fills the cell once, and again only if what it returns for a row's key changes. */
 export class Table {
   #columns;
   #key;
   #more;
   #rows = new Map();
+  #newest = [[], ""];
   #body = make("tbody", { role: "rowgroup" });
-  #foot = make("p", { class: "foot" });
+  #foot = make("span");
+  #end = make("p", { class: "foot" }, this.#foot, " ");
+  #all = make("button", { type: "button", class: "small", hidden: true, onclick: () => this.#unfold() });
+  #few;
   #none;
 
-  /** `key(row)` names a row; `more(row)`, if given, is a list of texts that a row can be unfolded to. */
-  constructor(place, { label, columns, key, none, more }) {
-    this.#columns = columns;
-    this.#key = key;
-    this.#more = more;
-    this.#none = none;
-    const heads = columns.map((column) => make("th", { scope: "col", role: "columnheader", class: column.kind }, column.name));
+  /** `key(row)` names a row; `more(row)`, if given, gives `[term, text]` that a row is unfolded to; `few` rows are
+   *  shown until  somebody asks for all. */
+  constructor(place, { label, columns, key, none, more, few = Infinity }) {
+    [this.#columns, this.#key, this.#none, this.#more, this.#few] = [columns, key, none, more, few];
+    const heads = columns.map((column) =>
+      make("th", { scope: "col", role: "columnheader", class: column.kind }, column.name),
+    );
     const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads));
-    place.append(make("table", { role: "table", "aria-label": label }, head, this.#body), this.#foot);
-    this.#say("…");
+    place.append(make("table", { role: "table", "aria-label": label }, head, this.#body), this.#end);
+    this.#end.append(this.#all);
+    write(this.#foot, "…");
   }
 
   /** Shows these rows in this order, and `foot` below them. */
-  update(rows, foot = "") {
+  update(all, foot = "") {
+    this.#newest = [all, foot];
+    const rows = all.slice(0, this.#few);
     const held = this.#isHeld();
     const keys = new Set(rows.map(this.#key));
     for (const [key, shown] of this.#rows) {
@@ -55,12 +62,15 @@ export class Table {
         }
       }
     }
-    this.#say(rows.length === 0 && this.#rows.size === 0 ? this.#none : foot);
+    write(this.#foot, rows.length === 0 && this.#rows.size === 0 ? this.#none : foot);
+    this.#end.hidden = this.#foot.textContent === "";
+    write(this.#all, `Show ${all.length}`);
+    this.#all.hidden = all.length <= this.#few;
   }
 
-  /** Says something in the place of rows' number. */
-  #say(text) {
-    write(this.#foot, text);
+  #unfold() {
+    this.#few = Infinity;
+    this.update(...this.#newest);
   }
 
   #isHeld() {
@@ -121,7 +131,7 @@ function fillIn(place, pairs) {
   const said = JSON.stringify(pairs);
   if (place.said !== said) {
     place.said = said;
-    const list = pairs.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]);
+    const list = pairs.map(([term, text]) => make("div", {}, make("dt", {}, term), make("dd", {}, text)));
     place.replaceChildren(make("dl", {}, ...list));
   }
 }
