@@ -27,6 +27,17 @@ pub mod link {
     }
 }
 
+/// As [`client`].
+pub mod described {
+    use super::http::Answer;
+
+    /// Nothing is held against the document: the server may be another version.
+    #[expect(clippy::unnecessary_wraps, reason = "the tests' own says what is wrong")]
+    pub fn answer(_: &str, _: &str, _: &Answer) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 #[path = "../../tests/support/http.rs"]
 #[allow(dead_code, reason = "shared with the integration tests, which use more of it")]
 pub mod http;

@@ -281,12 +281,8 @@ fn said(schema: RefOr<Schema>) -> (RefOr<Schema>, Option<String>) {
             let about = array.description.take();
             (RefOr::T(Schema::Array(array)), about)
         }
-        RefOr::T(Schema::OneOf(mut either)) => {
-            let about = either.description.take();
-            // Null, or what is meant.
-            let meant = either.items.pop().map_or(RefOr::T(Schema::OneOf(either)), |meant| said(meant).0);
-            (meant, about)
-        }
+        // What is meant, or null.
+        RefOr::T(Schema::OneOf(mut either)) if !either.items.is_empty() => said(either.items.swap_remove(0)),
         other => (other, None),
     }
 }

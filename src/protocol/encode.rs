@@ -62,7 +62,7 @@ pub struct Published<'a> {
     /// The life of the channel's log.
     epoch: &'a Epoch,
     /// The message's place; of a duplicate, the first one's.
-    #[schema(minimum = 1)]
+    #[schema(value_type = u64, minimum = 1)]
     seq: Seq,
     /// When the channel took it.
     at: Wall,

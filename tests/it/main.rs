@@ -83,6 +83,7 @@ mod accounts;
 mod address;
 mod contacts;
 mod dashboard;
+mod described;
 mod direct;
 mod embedding;
 mod ending;

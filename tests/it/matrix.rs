@@ -338,7 +338,7 @@ async fn every_other_request_is_for_those_whom_the_table_names(stage: Stage) {
             let path = path.replace("$sid", twin.welcome()["sid"].as_str().unwrap_or_default());
             let body = body.replace("$n", &asked.to_string());
             let request = Request::of(method, &path);
-            let request = if body.is_empty() { request } else { request.json(body) };
+            let request = if body.is_empty() { request } else { request.saying(body) };
             let bearer = token.as_ref().map(|token| format!("Bearer {token}"));
             let answer = http.ask(bearer.iter().fold(request, |request, is| request.with("Authorization", is))).await;
             assert_eq!(answer.status, statuses[column], "{method} {path} in column {column}: {answer:?}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
+use super::described;
 use super::end::End;
 use super::ledger::Ledger;
 use super::link::{Dial, Heard, Line, Order, Transport};
@@ -22,6 +23,8 @@ pub struct Client {
     dial: Dial,
     name: String,
     welcome: Value,
+    /// What was asked and not answered, by id.
+    asked: HashMap<String, Value>,
     replies: HashMap<String, Value>,
     events: VecDeque<Value>,
     /// The newest frames, for the message of a failure.
@@ -42,6 +45,7 @@ impl Client {
             dial,
             name: name.to_owned(),
             welcome: Value::Null,
+            asked: HashMap::new(),
             replies: HashMap::new(),
             events: VecDeque::new(),
             story: VecDeque::new(),
@@ -132,6 +136,7 @@ impl Client {
         self.commands += 1;
         let id = self.commands.to_string();
         command["id"] = id.clone().into();
+        self.asked.insert(id.clone(), command.clone());
         self.send(command);
         id
     }
@@ -369,8 +374,11 @@ impl Client {
         let Ok(frame @ Value::Object(_)) = serde_json::from_str::<Value>(text) else {
             self.fail("a frame that is no JSON object");
         };
-        let checked = self.ledger.take(&frame).and_then(|()| {
+        let checked = described::heard(&frame).and_then(|()| self.ledger.take(&frame)).and_then(|()| {
             let Some(id) = frame["id"].as_str() else { return Ok(()) };
+            if let Some(command) = self.asked.remove(id) {
+                described::answered(&command, &frame)?;
+            }
             let command = id.parse().unwrap_or(u64::MAX);
             if command == u64::MAX { Ok(()) } else { self.ledger.replied(&frame, command) }
         });

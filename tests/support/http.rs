@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::client::DEADLINE;
+use super::described;
 use super::link::tcp;
 
 /// For how long a connection that rests is used again: well below what the server keeps one for.
@@ -36,17 +37,17 @@ impl Request {
 
     /// `POST`, with a body that is said to be JSON.
     pub fn post(path: impl Into<String>, body: impl Into<String>) -> Self {
-        Self::of("POST", path).json(body)
+        Self::of("POST", path).saying(body)
     }
 
     /// `PUT`, likewise.
     pub fn put(path: impl Into<String>, body: impl Into<String>) -> Self {
-        Self::of("PUT", path).json(body)
+        Self::of("PUT", path).saying(body)
     }
 
-    /// The same with a body that is said to be JSON.
+    /// The same, with a body that is said to be JSON.
     #[must_use]
-    pub fn json(self, body: impl Into<String>) -> Self {
+    pub fn saying(self, body: impl Into<String>) -> Self {
         Self { body: Some(body.into()), ..self }.with("Content-Type", "application/json")
     }
 
@@ -157,7 +158,8 @@ impl Http {
     /// Asks, and takes as long as it takes.
     pub async fn exchange(&mut self, request: &Request) -> Result<Answer, String> {
         self.send(request).await?;
-        self.receive().await
+        let answer = self.receive().await?;
+        described::answer(request.method, &request.path, &answer).map(|()| answer)
     }
 
     /// Asks what has to be answered in time.

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod client;
+pub mod described;
 mod end;
 mod host;
 mod http;

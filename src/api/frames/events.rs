@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Frame, Side};
 use crate::channel::Closed;
-use crate::model::{ChannelName, Epoch, Role, Seq, UserName, Wall};
+use crate::model::{ChannelName, Epoch, Place, Role, UserName, Wall};
 use crate::presence::{Reason, State};
 
 /// A time, in examples.
@@ -21,7 +21,7 @@ struct Message {
     channel: ChannelName,
     /// Its place.
     #[schema(minimum = 1)]
-    seq: Seq,
+    seq: u64,
     /// When the channel took it; never goes back within a channel.
     at: Wall,
     /// Who said it.
@@ -37,7 +37,7 @@ struct Message {
     kind: Option<String>,
     /// The place of the one that it answers.
     #[schema(rename = "ref", nullable = false, minimum = 1)]
-    reply_to: Option<Seq>,
+    reply_to: Option<u64>,
 }
 
 #[derive(ToSchema)]
@@ -57,7 +57,7 @@ struct Activity {
     channel: ChannelName,
     epoch: Epoch,
     /// The newest place.
-    head: Seq,
+    head: Place,
     /// How many messages of others stand above your read position.
     #[schema(maximum = 1000)]
     unread: u64,
@@ -114,7 +114,7 @@ struct ClosedTo {
 #[derive(ToSchema)]
 struct Pulse {
     /// By channel: up to which place everything stands before this in the stream.
-    heads: BTreeMap<String, Seq>,
+    heads: BTreeMap<String, Place>,
     /// By channel: how many hear it, where they are too many for each to be told.
     #[schema(nullable = false)]
     online: Option<BTreeMap<String, u64>>,
@@ -131,7 +131,7 @@ struct Read {
     channel: ChannelName,
     user: UserName,
     /// Up to which place.
-    seq: Seq,
+    seq: Place,
 }
 
 #[derive(ToSchema)]

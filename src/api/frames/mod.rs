@@ -6,6 +6,7 @@ mod replies;
 
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{Discriminator, Object, ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
 
 use super::book::{Book, members, named};
@@ -87,14 +88,19 @@ fn id(side: Side) -> RefOr<Schema> {
     } else {
         "That of the command that it answers, if it had one."
     };
-    let text = ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+    // A command's may be null, which is as none.
+    let kind = match side {
+        Side::Command => SchemaType::from_iter([Type::String, Type::Null]),
+        _ => SchemaType::new(Type::String),
+    };
+    let text = ObjectBuilder::new().schema_type(kind).description(Some(about));
     text.min_length(Some(1)).max_length(Some(ID_MAX)).into()
 }
 
 /// Any of these frames, told apart by their `type`.
 pub(super) fn any(frames: &[&Frame], about: &str) -> Schema {
     let mut mapping = Vec::new();
-    let mut all = OneOfBuilder::new().description(Some(about));
+    let mut all = OneOfBuilder::new().schema_type(Type::Object).description(Some(about));
     for frame in frames {
         let one = named(&frame.name());
         mapping.push((frame.kind, one.ref_location.clone()));

@@ -8,7 +8,7 @@ use utoipa::openapi::{Array, ArrayBuilder};
 
 use super::events::WHEN;
 use super::{Frame, Side, named};
-use crate::model::{ChannelName, Epoch, Role, Seq, UserName, Wall};
+use crate::model::{ChannelName, Epoch, Place, Role, UserName, Wall};
 use crate::presence::Row;
 use crate::protocol::said::Nothing;
 use crate::protocol::{Problem, Published, Welcome};
@@ -24,15 +24,15 @@ struct Joined {
     channel: ChannelName,
     epoch: Epoch,
     /// The newest place; 0 if it is empty.
-    head: Seq,
+    head: Place,
     /// The oldest place that is kept; `head` + 1 if none is.
     #[schema(minimum = 1)]
-    first: Seq,
+    first: u64,
     /// The place of the first message that this session will hear.
     #[schema(minimum = 1)]
-    next: Seq,
+    next: u64,
     /// How many messages come before it is live.
-    replay: Seq,
+    replay: u64,
     /// Something between the cursor and `next` is missing: read it with `history`, as far as it is kept.
     gap: bool,
 }
@@ -48,9 +48,9 @@ struct Page {
     epoch: Epoch,
     /// The oldest place that is kept; `head` + 1 if none is.
     #[schema(minimum = 1)]
-    first: Seq,
+    first: u64,
     /// The newest place.
-    head: Seq,
+    head: Place,
     /// In the order of their places.
     #[schema(schema_with = messages)]
     messages: Vec<Value>,
@@ -83,9 +83,9 @@ struct Membership {
     channel: ChannelName,
     epoch: Epoch,
     /// The newest place; 0 if it is empty.
-    head: Seq,
+    head: Place,
     /// How far you have read.
-    read: Seq,
+    read: Place,
     /// How many messages of others stand above that.
     #[schema(maximum = 1000)]
     unread: u64,

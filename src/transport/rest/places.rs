@@ -42,9 +42,10 @@ pub(crate) struct Row {
     channel: ChannelName,
     epoch: Epoch,
     /// The oldest place that is kept; `head` + 1 if none is.
-    #[schema(minimum = 1)]
+    #[schema(value_type = u64, minimum = 1)]
     first: Seq,
     /// The newest place; 0 if it is empty.
+    #[schema(value_type = crate::model::Place)]
     head: Seq,
     /// How many users hear it.
     online: usize,
