@@ -23,7 +23,9 @@ mod http;
 mod listener;
 mod multiplex;
 mod notify;
+mod ready;
 mod stream;
+mod tasks;
 mod tls;
 mod watch;
 
@@ -35,7 +37,6 @@ use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle, System};
 use actix_web::dev::Extensions;
-use actix_web::rt::task::JoinHandle;
 use actix_web::web;
 use parking_lot::RwLock;
 
@@ -50,21 +51,15 @@ use crate::config::{Config, Engine};
 use crate::metrics::Metrics;
 use crate::presence::{Hidden, PRESENCE, Registry, RegistryHandle};
 use crate::session::{self, Admission, App, HUB, HubIn, SESSION};
-use crate::store::{Health, ReadError, Reads, Rows, Store};
-use crate::supervise::{Faults, Probe, Probes};
+use crate::store::{Reads, Rows, Store};
+use crate::supervise::{Faults, Probes};
 use crate::transport::{self, LONGPOLL, Transports, WIRE};
 use crate::web::Page;
 
 use control::Control;
+use tasks::Task;
 
 pub use alone::{Running, serve, serve_with, stop_signal};
-
-/// How many actors of a kind `/readyz` names that rest.
-const NAMED: usize = 10;
-/// How often it is counted what the store takes on disk.
-const MEASURE_EVERY: Duration = Duration::from_secs(30);
-/// How often expired guests are cleared away.
-const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// What is at `/admin`; nothing in a debug build that is far from its sources.
 static OPERATORS_PAGE: LazyLock<Option<Page>> = LazyLock::new(|| Page::of("admin"));
@@ -168,11 +163,12 @@ impl Server {
         let handles = arbiters.iter().map(Arbiter::handle).collect();
         // Where the data directory is this process's own.
         let folder = (lasting && config.store.engine == Engine::Sled).then(|| config.store.path.clone());
-        let measure = measure(store.reads(), store.measure());
+        let (reads, count) = (store.reads(), store.measure());
         let mut server = Self::build(config, store, probes, parts.faults, handles)?;
-        server.tasks.push(Task(actix::spawn(measure)));
+        server.tasks.push(Task::begin(tasks::measure(reads, count)));
         server.arbiters = arbiters;
-        server.control = folder.as_deref().and_then(|folder| Control::open(folder, &server.routes.app, server.tools()?));
+        server.control =
+            folder.as_deref().and_then(|folder| Control::open(folder, &server.routes.app, server.tools()?));
         server.folder = folder;
         Ok(server)
     }
@@ -243,35 +239,12 @@ impl Server {
             }
         });
         session::follow(&app);
-        let resting = {
-            let probes = probes.clone();
-            move || {
-                let named = |probe: Arc<Probe>| {
-                    let kind = probe.kind().name;
-                    // Who asks may be anybody, and a channel's name is not for everybody.
-                    let name =
-                        |name: String| if kind == CHANNEL.name { kind.to_owned() } else { format!("{kind} {name}") };
-                    let mut names: Vec<String> = probe.resting(NAMED).into_iter().map(name).collect();
-                    names.dedup();
-                    names
-                };
-                probes.all().into_iter().flat_map(named).collect()
-            }
-        };
         let store = Arc::new(RwLock::new(Some(store)));
-        // A weak hold: routes may outlive the server in a host, and the store may not.
-        let held = Arc::downgrade(&store);
-        let health = move || match held.upgrade().and_then(|store| store.read().as_ref().map(Store::health)) {
-            Some(Health::Ok) => None,
-            Some(Health::LowSpace) => Some("too little free space".to_owned()),
-            Some(Health::Failed(why)) => Some(why),
-            None => Some("closed".to_owned()),
-        };
-        let readiness = Arc::new(Readiness::new(health, resting));
+        let readiness = Arc::new(ready::readiness(&store, &probes));
         let obstacles = admin::Obstacles::new(&readiness).map_err(|error| ServeError::Other(error.to_string()))?;
         collectors.push(Box::new(obstacles));
         let scrape = Arc::new(Scrape::new(metrics, probes, collectors));
-        let tasks = vec![Task(actix::spawn(purge(Arc::clone(&app))))];
+        let tasks = vec![Task::begin(tasks::purge(Arc::clone(&app)))];
         readiness.started();
         let transports = Arc::new(Transports::new(&app));
         let routes = Routes { app, transports, readiness, scrape, part: Part::Whole };
@@ -374,44 +347,6 @@ async fn drain(app: &App) {
     }
     if app.sessions() > 0 {
         log::warn!("{} sessions did not end within the drain time", app.sessions());
-    }
-}
-
-/// Something that is done now and then; it ends when this is dropped.
-struct Task(JoinHandle<()>);
-
-impl Task {
-    /// Ends it, and waits for that.
-    async fn end(mut self) {
-        self.0.abort();
-        drop((&mut self.0).await);
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Counts what the store takes on disk, where reading may block.
-async fn measure(reads: Reads, count: impl Fn() -> Result<(), ReadError> + Clone + Send + 'static) {
-    loop {
-        if let Err(error) = reads.run(count.clone()).await {
-            log::debug!("what the store takes on disk could not be counted: {error}");
-        }
-        tokio::time::sleep(MEASURE_EVERY).await;
-    }
-}
-
-async fn purge(app: Arc<App>) {
-    loop {
-        tokio::time::sleep(PURGE_EVERY).await;
-        match app.gate.purge_expired(clock::wall()).await {
-            Ok(0) => {}
-            Ok(purged) => log::info!("{purged} guests have expired"),
-            Err(error) => log::warn!("expired guests could not be cleared away: {error}"),
-        }
     }
 }
 

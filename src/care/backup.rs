@@ -81,13 +81,12 @@ impl Backup {
 
     fn messages(&mut self, from: Seq) -> Result<Stage, Stop> {
         let Some(standing) = self.left.front_mut() else { return self.begin() };
-        let page = if from > standing.entry.head.seq {
-            Ok(Vec::new())
-        } else {
-            self.tools.archive.page(standing, from, PAGE)
-        };
+        let page =
+            if from > standing.entry.head.seq { Ok(Vec::new()) } else { self.tools.archive.page(standing, from, PAGE) };
         let page = match page {
-            Ok(page) if from > standing.entry.head.seq || page.first().is_some_and(|first| first.message.seq == from) => {
+            Ok(page)
+                if from > standing.entry.head.seq || page.first().is_some_and(|first| first.message.seq == from) =>
+            {
                 page
             }
             // Its beginning was trimmed away, or it was deleted: it is told again, or that it is gone.

@@ -120,4 +120,3 @@ pub(super) fn number(name: &str, number: u64) -> Row {
     let value = seal::number(&key, number);
     (key.into(), Some(value))
 }
-

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::fault::Stop;
 use super::job::{Job, Tools, line};
 use crate::model::{ChannelName, Seq, UserName};
-use crate::store::{AppendError, ReadError, REDACTED, Standing};
+use crate::store::{AppendError, REDACTED, ReadError, Standing};
 
 /// Bytes of messages that are read at a time.
 const PAGE: usize = 256 << 10;

@@ -177,7 +177,14 @@ type Put<'a> = &'a mut dyn FnMut(Vec<Row>) -> Result<(), Stop>;
 
 /// Writes the channels of a file that was looked through, with numbers from `id` on, and gives the rows by which they are
 /// there.
-fn write(from: &mut dyn BufRead, brought: &Brought, id: u64, births: bool, now: Wall, put: Put<'_>) -> Result<Vec<Row>, Stop> {
+fn write(
+    from: &mut dyn BufRead,
+    brought: &Brought,
+    id: u64,
+    births: bool,
+    now: Wall,
+    put: Put<'_>,
+) -> Result<Vec<Row>, Stop> {
     let (mut last, mut index) = (Vec::new(), 0_usize);
     let mut build: Option<Build> = None;
     let mut failed = None;
@@ -252,11 +259,14 @@ pub fn add(rows: &SledRows, from: &mut dyn BufRead, brought: &Brought, now: Wall
         Ok::<_, Stop>(rows.settle(false)?)
     };
     // Until the channels are there, what is written for them is to be swept up, whatever happens.
-    let mut marks: Vec<Row> = ids.clone().map(|id| {
-        let key = keys::gone(id);
-        let value = seal::number(&key, id);
-        (key.into(), Some(value))
-    }).collect();
+    let mut marks: Vec<Row> = ids
+        .clone()
+        .map(|id| {
+            let key = keys::gone(id);
+            let value = seal::number(&key, id);
+            (key.into(), Some(value))
+        })
+        .collect();
     marks.push(number(life::NEXT_CHANNEL, ids.end));
     apply(marks)?;
     let mut last = write(from, brought, first, false, now, &mut |rows| apply(rows))?;

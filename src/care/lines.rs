@@ -216,9 +216,8 @@ impl<R: BufRead> Reader<R> {
         if !self.line.ends_with('\n') {
             return Err(self.damaged("it ends before its last line"));
         }
-        let damaged = |why: &str, number: u64| {
-            Stop::File(format!("the file is damaged or was cut off, at line {number}: {why}"))
-        };
+        let damaged =
+            |why: &str, number: u64| Stop::File(format!("the file is damaged or was cut off, at line {number}: {why}"));
         let number = self.number;
         let line: Line<'_> = serde_json::from_str(&self.line).map_err(|why| damaged(&why.to_string(), number))?;
         match (&line, number) {

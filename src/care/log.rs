@@ -158,13 +158,7 @@ impl Log<'_> {
     }
 
     /// Takes the records of a block that ends with `last`; all of it stands in `whole`, unless something is missing.
-    fn records(
-        &mut self,
-        key: &[u8],
-        whole: Option<&[u8]>,
-        records: &[Record<'_>],
-        last: Seq,
-    ) -> Result<(), Stop> {
+    fn records(&mut self, key: &[u8], whole: Option<&[u8]>, records: &[Record<'_>], last: Seq) -> Result<(), Stop> {
         let (mut next, mut chain) = (self.next, self.chain);
         let clean = self.lost.is_none()
             && records.iter().all(|record| {

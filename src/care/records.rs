@@ -11,8 +11,8 @@ use crate::clock;
 use crate::model::maps::HashMap;
 use crate::model::{ChannelName, Role, Seq, UserName};
 use crate::store::{
-    Mark, MAX_META, Membership, Place, Rows, Versioned, asked_key, keys, mark_key, mend, open_meta,
-    place_key, places_prefix, seal_meta,
+    MAX_META, Mark, Membership, Place, Rows, Versioned, asked_key, keys, mark_key, mend, open_meta, place_key,
+    places_prefix, seal_meta,
 };
 
 /// How far ahead a token stays void of which it is not known when it ends.
@@ -27,11 +27,7 @@ struct Look<'a> {
 }
 
 /// Goes through all small records; gives how many there are. `heads` are those of the channels.
-pub(super) fn examine(
-    rows: &dyn Rows,
-    heads: &HashMap<ChannelName, Seq>,
-    sink: &mut dyn Sink,
-) -> Result<u64, Stop> {
+pub(super) fn examine(rows: &dyn Rows, heads: &HashMap<ChannelName, Seq>, sink: &mut dyn Sink) -> Result<u64, Stop> {
     let mut look = Look { rows, heads, sink, indexed: is_indexed(rows) };
     let mut walk = Walk::new(rows, vec![4]..vec![5]);
     let mut count = 0;

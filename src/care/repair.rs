@@ -97,8 +97,7 @@ pub fn repair(
     passed: &mut dyn FnMut(u64),
 ) -> Result<Repaired, Stop> {
     let next = rows.beside()?;
-    let mut anew =
-        Anew { next: &next, rows: Vec::new(), bytes: 0, folder, now, aside: None, faults: 0, tell, passed };
+    let mut anew = Anew { next: &next, rows: Vec::new(), bytes: 0, folder, now, aside: None, faults: 0, tell, passed };
     let counts = examine(&rows, &Scope::All, &mut anew)?;
     anew.flush()?;
     let (faults, aside) = (anew.faults, anew.aside.take());

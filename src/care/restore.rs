@@ -11,8 +11,8 @@ use flate2::read::GzDecoder;
 use super::build::{Build, Row, channel_rows, number};
 use super::fault::Stop;
 use super::lines::{self, End, Line, Reader, Record};
-use crate::model::maps::HashMap;
 use crate::model::Wall;
+use crate::model::maps::HashMap;
 use crate::store::entry::Entry;
 use crate::store::{
     Beside, Mark, OpenError, Place, SledRows, Versioned, asked_key, keys, life, places_prefix, seal_meta,
@@ -59,13 +59,8 @@ impl<P: Fn(u64)> Read for Counted<P> {
 /// Reads a backup through, and says what is wrong with it.
 pub fn check(path: &Path, passed: impl Fn(u64) + 'static) -> Result<Whole, Stop> {
     let mut from = open(path, passed)?;
-    let mut whole = Whole {
-        said: End::default(),
-        channels: 0,
-        messages: 0,
-        begun: HashMap::default(),
-        private: HashSet::new(),
-    };
+    let mut whole =
+        Whole { said: End::default(), channels: 0, messages: 0, begun: HashMap::default(), private: HashSet::new() };
     let (mut number, mut of_channel) = (0, HashMap::<String, u64>::default());
     let mut current = None;
     while let Some(line) = from.next()? {
@@ -223,4 +218,3 @@ impl Filling<'_> {
         self.rows.push((key.into(), Some(value)));
     }
 }
-

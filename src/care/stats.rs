@@ -81,7 +81,8 @@ impl Stats {
         size.messages += page.len() as u64;
         let bodies = page.iter().filter(|kept| kept.erased.is_none());
         size.body_bytes += bodies.map(|kept| kept.message.body.len() as u64).sum::<u64>();
-        if let Some(next) = page.last().map(|last| last.message.seq + 1).filter(|&next| next <= standing.entry.head.seq) {
+        if let Some(next) = page.last().map(|last| last.message.seq + 1).filter(|&next| next <= standing.entry.head.seq)
+        {
             self.now = Some((standing, next, size));
             return Ok(());
         }

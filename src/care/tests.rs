@@ -46,7 +46,9 @@ pub(super) fn fill(store: &Store) {
     let (log, meta) = (store.log(), store.meta());
     let place = Place { private: true, title: Some("P".into()), ending: false };
     let mut ops = vec![place.write(&channel("p"))];
-    for (name, user) in [("a", "ann"), ("b", "ann"), ("p", "ann"), ("p", "bob"), ("@ann:bob", "ann"), ("@ann:bob", "bob")] {
+    for (name, user) in
+        [("a", "ann"), ("b", "ann"), ("p", "ann"), ("p", "bob"), ("@ann:bob", "ann"), ("@ann:bob", "bob")]
+    {
         ops.extend(Membership::begin(&channel(name), user, 0));
     }
     ops.extend(Mark { role: Role::Owner, ..Mark::default() }.write(&channel("p"), "ann"));
@@ -212,9 +214,11 @@ fn a_row_of_messages_that_is_gone_or_nonsense_costs_those_messages_and_no_others
             let now = messages(&heard.kept);
             assert_eq!(now.len(), before.len(), "{:?}", heard.faults);
             assert_eq!((differ(&before, &now), counts.lost), (lost, lost as u64), "{:?}", heard.faults);
-            let lost_kind = |message: &&Message| message.kind.as_ref().is_some_and(|kind| kind.as_str() == "server.lost");
+            let lost_kind =
+                |message: &&Message| message.kind.as_ref().is_some_and(|kind| kind.as_str() == "server.lost");
             assert_eq!(now.values().filter(lost_kind).count(), lost);
-            let births = |all: &All| all.iter().filter(|(key, _)| key[0] == 3).map(|(_, v)| v.clone()).collect::<Vec<_>>();
+            let births =
+                |all: &All| all.iter().filter(|(key, _)| key[0] == 3).map(|(_, v)| v.clone()).collect::<Vec<_>>();
             let other = births(&heard.kept).iter().zip(births(&whole)).filter(|(a, b)| **a != *b).count();
             assert_eq!(other, 1, "only this channel has another epoch");
         }

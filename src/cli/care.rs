@@ -67,7 +67,10 @@ pub(super) fn code(done: Result<u8, Refused>) -> u8 {
 /// Where the data is; there has to be some.
 pub(super) fn folder(config: &Config) -> Result<&Path, Refused> {
     if config.store.engine == Engine::Memory {
-        return Err(Refused(REFUSED, "store.engine is \"memory\": its data is within the server, and nowhere else".into()));
+        return Err(Refused(
+            REFUSED,
+            "store.engine is \"memory\": its data is within the server, and nowhere else".into(),
+        ));
     }
     Ok(&config.store.path)
 }
@@ -175,7 +178,6 @@ pub(super) fn repair(config: &Config, args: RepairArgs) -> Result<u8, Refused> {
     })?;
     Ok(OK)
 }
-
 
 /// `compact`.
 pub(super) fn compact(config: &Config) -> Result<u8, Refused> {

@@ -75,11 +75,7 @@ fn ask(
     }
 }
 
-fn carry_out(
-    config: &Config,
-    order: Order,
-    each: &mut dyn FnMut(&str) -> Result<(), Refused>,
-) -> Result<(), Refused> {
+fn carry_out(config: &Config, order: Order, each: &mut dyn FnMut(&str) -> Result<(), Refused>) -> Result<(), Refused> {
     // Nothing is made where nothing is.
     if !SledRows::is_there(&config.store.path) {
         return Err(OpenError::Nothing(config.store.path.display().to_string()).into());

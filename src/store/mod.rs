@@ -44,7 +44,6 @@ mod tests;
 
 pub(crate) use archive::{Archive, Kept, REDACTED, Standing};
 pub(crate) use commit::{MAX_META, open_meta, seal_meta};
-pub(crate) use places::asked_key;
 pub use error::{AppendError, OpenError, ReadError};
 pub use facade::Store;
 pub use failing::{Failing, Fault, Trouble};
@@ -53,6 +52,7 @@ pub use kept::{Keep, SIZES, Size, keep_key, size_key};
 pub use log::{ChannelLog, Done, Hash, Head, Unread};
 pub use memory::MemoryRows;
 pub use meta::{Meta, MetaOp, Tell, Versioned, WriteError};
+pub(crate) use places::asked_key;
 pub use places::{
     Mark, Membership, Place, asked_prefix, mark_key, marks_prefix, member_key, members_prefix, place_key, places_prefix,
 };

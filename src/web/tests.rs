@@ -73,9 +73,14 @@ async fn a_page_that_is_as_it_was_is_not_sent_again() {
 async fn it_is_compressed_for_whoever_understands_that() {
     let page = made("one()");
     let plain = text(get(&page, "/chat/admin", &[]).await).await;
-    for (taken, packed) in
-        [("gzip, deflate, br", true), ("gzip;q=0.5, identity;q=0.1", true), ("gzip;q=0", false), ("br", false), ("identity", false), ("", false)]
-    {
+    for (taken, packed) in [
+        ("gzip, deflate, br", true),
+        ("gzip;q=0.5, identity;q=0.1", true),
+        ("gzip;q=0", false),
+        ("br", false),
+        ("identity", false),
+        ("", false),
+    ] {
         let answer = get(&page, "/chat/admin", &[("Accept-Encoding", taken)]).await;
         assert_eq!(
             (header(&answer, "content-encoding") == "gzip", header(&answer, "vary").as_str()),

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::App;
+use actix_web::test::{TestRequest, call_service, init_service};
 use parlor::config::{Bind, Config, Engine};
 use parlor::server::{Parts, Routes, Server};
 use serde_json::{Value, json};
@@ -57,9 +57,7 @@ async fn served(routes: Routes) -> BTreeSet<(String, String)> {
 /// What a pattern stands for: where a part of it is one of several words, each of them.
 fn each(pattern: &str) -> Vec<String> {
     match pattern.split_once("{command:") {
-        Some((path, rest)) => {
-            rest.trim_end_matches('}').split('|').map(|word| format!("{path}{word}")).collect()
-        }
+        Some((path, rest)) => rest.trim_end_matches('}').split('|').map(|word| format!("{path}{word}")).collect(),
         None => vec![pattern.to_owned()],
     }
 }
@@ -76,7 +74,8 @@ async fn every_address_is_described_with_its_methods_and_every_description_is_of
     let bare = |path: &str| path.strip_prefix("/v1").unwrap_or(path).to_owned();
     let described: BTreeSet<_> = operations().into_iter().map(|(method, path, _)| (bare(&path), method)).collect();
     let found = served(whole.routes()).await;
-    let (missing, gone): (Vec<_>, Vec<_>) = (found.difference(&described).collect(), described.difference(&found).collect());
+    let (missing, gone): (Vec<_>, Vec<_>) =
+        (found.difference(&described).collect(), described.difference(&found).collect());
     assert!(missing.is_empty(), "answered, and not described in src/api/paths: {missing:?}");
     assert!(gone.is_empty(), "described, and not answered: {gone:?}");
     let apart = Server::open(config(true), Parts::default()).expect("a server");
@@ -235,7 +234,9 @@ async fn every_request_does_what_its_example_says(stage: Stage) {
     // Its answer has a length and no body, which the client of these tests does not know.
     all.retain(|(method, ..)| method != "HEAD");
     // The one voids the token that the others need, and the other what they log in with.
-    all.sort_by_key(|(_, path, _)| ["/v1/password", "/v1/logout"].iter().position(|last| path == last).map_or(0, |at| at + 1));
+    all.sort_by_key(|(_, path, _)| {
+        ["/v1/password", "/v1/logout"].iter().position(|last| path == last).map_or(0, |at| at + 1)
+    });
     for (method, path, operation) in all {
         let method: &'static str = method.leak();
         let example = &operation["requestBody"]["content"]["application/json"]["example"];

@@ -42,7 +42,11 @@ impl Document {
         drop(known);
         let wrong: Vec<String> =
             fits.iter_errors(value).map(|error| format!("{}: {error:.300}", error.instance_path())).collect();
-        if wrong.is_empty() { Ok(()) } else { Err(format!("not as {name} has it: {}\n  {value:.600}", wrong.join("; "))) }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("not as {name} has it: {}\n  {value:.600}", wrong.join("; ")))
+        }
     }
 }
 

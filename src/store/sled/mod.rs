@@ -21,10 +21,10 @@ use parking_lot::{Mutex, RwLock};
 
 use super::rows::{Batch, EngineError, Rows, Visit};
 use super::{OpenError, block};
+pub use beside::Beside;
 use dir::{Dir, Found};
 use journal::Journal;
 use recent::Layers;
-pub use beside::Beside;
 use tree::{Tree, caught, error, io};
 
 /// How long the journal becomes before its rows go to sled. More of it joins more blocks; less makes a shorter pause.
