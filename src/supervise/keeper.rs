@@ -6,7 +6,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use log::Level;
+
 use super::panics::{Panic, caught};
+use super::say::say;
 use super::{Envelope, Life, Named, Slot};
 use crate::clock;
 use crate::model::Moment;
@@ -134,7 +137,7 @@ impl<S> Keeper<S> {
         }
         if self.slot().rest(true) {
             let (kind, name) = (self.slot().probe().kind().name, self.slot().name());
-            log::error!("{kind} {name} is over its restart budget and rests");
+            say(Level::Error, module_path!(), (kind, name), format_args!("is over its restart budget and rests"));
         }
         false
     }

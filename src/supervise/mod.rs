@@ -12,6 +12,7 @@ mod kind;
 mod panics;
 mod post;
 mod probe;
+mod say;
 mod slot;
 mod slow;
 

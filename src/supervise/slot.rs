@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use log::Level;
+
 use super::panics::Panic;
+use super::say::say;
 use super::{Named, Probe};
 
 /// For how long an actor's longest handler counts as of late, in tens of seconds.
@@ -107,7 +110,8 @@ impl Slot {
     /// Something of the actor's panicked: counts it and says so, once.
     pub fn broke(&self, what: &str, panic: &Panic) {
         self.probe.panicked();
-        log::error!("{} {} panicked over {what}: {panic}", self.probe.kind().name, self.name);
+        let who = (self.probe.kind().name, self.name());
+        say(Level::Error, module_path!(), who, format_args!("panicked over {what}: {panic}"));
     }
 
     /// Whether the actor is over its restart budget. Returns whether that is news.

@@ -4,6 +4,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use log::Level;
+
+use super::say::say;
+
 /// Where they are logged; `parlor::slow=off` in `log.filter` ends them.
 const TARGET: &str = "parlor::slow";
 /// How long nothing more is said after a warning, in nanoseconds.
@@ -35,7 +39,7 @@ impl Slow {
     fn warn(&self, took: Duration, now: u64, (kind, name, message): (&str, String, String)) {
         let Some(more) = self.turn(now) else { return };
         let took = took.as_millis();
-        log::warn!(target: TARGET, "{kind} {name} took {took} ms for {message}{}", More(more));
+        say(Level::Warn, TARGET, (kind, &name), format_args!("took {took} ms for {message}{}", More(more)));
     }
 
     /// Whether it is time for a warning; how many were left out since the last one.

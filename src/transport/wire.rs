@@ -47,7 +47,7 @@ impl Life {
     pub fn broke(&mut self, what: &str, sid: &Sid, panic: &Panic) {
         self.ending = Ending::Failed;
         self.probe.panicked();
-        log::error!("wire {sid} panicked over {what}: {panic}");
+        log::error!(sid:%; "wire {sid} panicked over {what}: {panic}");
     }
 }
 
