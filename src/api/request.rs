@@ -273,6 +273,8 @@ fn said(schema: RefOr<Schema>) -> (RefOr<Schema>, Option<String>) {
         }
         RefOr::T(Schema::Object(mut object)) => {
             bare(&mut object.schema_type);
+            // What is above a limit is taken for it, however large.
+            object.format = None;
             let about = object.description.take();
             (RefOr::T(Schema::Object(object)), about)
         }
