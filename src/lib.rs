@@ -3,10 +3,10 @@
 //! `docs/architecture.md` walks one message, one heartbeat and one scrape through these folders. A folder imports
 //! only from those to its left:
 //!
-//! `model clock metrics < protocol config logging store auth supervise < presence < channel < retention session < transport admin
-//! web < api < server < cli`
+//! `model clock metrics < protocol config logging store auth supervise trust < webhooks < presence < channel < retention session
+//! < transport admin web < api < server < cli`
 //!
-//! Beside them stands `client`, the client library, with the feature of that name; it knows `model protocol clock` alone; and, with
+//! Beside them stands `client`, the client library, with the feature of that name; it knows `model protocol clock trust` alone; and, with
 //! the feature `testing`, `checker`, which knows none of the others.
 
 pub mod admin;
@@ -35,4 +35,6 @@ pub mod session;
 pub mod store;
 pub mod supervise;
 pub mod transport;
+mod trust;
 pub mod web;
+pub mod webhooks;

@@ -28,6 +28,7 @@ mod stream;
 mod tasks;
 mod tls;
 mod watch;
+mod webhooks;
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -49,15 +50,17 @@ use crate::cli::ServeError;
 use crate::clock;
 use crate::config::{Config, Engine};
 use crate::metrics::Metrics;
-use crate::presence::{Hidden, PRESENCE, Registry, RegistryHandle};
+use crate::presence::{Hidden, PRESENCE, Registry, RegistryHandle, Sight};
 use crate::session::{self, Admission, App, HUB, HubIn, SESSION};
 use crate::store::{Reads, Rows, Store};
 use crate::supervise::{Faults, Probes};
 use crate::transport::{self, LONGPOLL, Transports, WIRE};
 use crate::web::Page;
+use crate::webhooks::Signals;
 
 use control::Control;
 use tasks::Task;
+use webhooks::Webhooks;
 
 pub use alone::{Running, serve, serve_with, stop_signal};
 
@@ -81,6 +84,7 @@ pub struct Server {
     registry: RegistryHandle,
     arbiters: Vec<Arbiter>,
     tasks: Vec<Task>,
+    webhooks: Option<Webhooks>,
     control: Option<Control>,
     /// The data directory, where it is this process's own.
     folder: Option<PathBuf>,
@@ -213,6 +217,7 @@ impl Server {
         let metrics = Metrics::new().map_err(|error| ServeError::Other(error.to_string()))?;
         let metrics = Arc::new(metrics);
         let reads = store.reads();
+        let signals = Signals::new(&config.webhooks);
         let context = Arc::new(Context {
             config: Arc::clone(&config),
             log: store.log(),
@@ -220,13 +225,16 @@ impl Server {
             reads: reads.clone(),
             hubs: Hubs::default(),
             hidden: hidden.clone(),
+            signals: signals.clone(),
             metrics: Arc::clone(&metrics),
             probes: probes.clone(),
             faults: faults.clone(),
         });
         let meta = store.meta();
         hidden.load(&*meta).map_err(|error| ServeError::Other(format!("who hides could not be read: {error}")))?;
-        let registry = Registry::start(registrys, &config.presence, meta, &probes, &faults, &metrics.presence, &hidden);
+        let webhooks = Webhooks::start(&config, &store, &context)?;
+        let sight = Sight { hidden, signals };
+        let registry = Registry::start(registrys, &config.presence, meta, &probes, &faults, &metrics.presence, &sight);
         let directory = Directory::new(channels.to_vec(), Arc::clone(&context));
         let gate = Gate::new(&config, store.meta(), blocking(reads))?;
         let mut collectors = store.collectors();
@@ -248,7 +256,7 @@ impl Server {
         readiness.started();
         let transports = Arc::new(Transports::new(&app));
         let routes = Routes { app, transports, readiness, scrape, part: Part::Whole };
-        Ok(Self { routes, registry, arbiters: Vec::new(), tasks, control: None, folder: None, store })
+        Ok(Self { routes, registry, arbiters: Vec::new(), tasks, webhooks, control: None, folder: None, store })
     }
 
     /// What the care of data goes through.
@@ -313,7 +321,7 @@ impl Server {
         if !self.routes.app.is_draining() {
             self.drain().await;
         }
-        let Self { registry, arbiters, tasks, control, store, .. } = self;
+        let Self { registry, arbiters, tasks, webhooks, control, store, .. } = self;
         drop(control);
         for task in tasks {
             task.end().await;
@@ -324,6 +332,9 @@ impl Server {
             if arbiter.join().is_err() {
                 log::error!("a thread of actors panicked");
             }
+        }
+        if let Some(webhooks) = webhooks {
+            webhooks.stop().await;
         }
         // The last of it: everything that could write has ended.
         let store = store.write().take();

@@ -17,7 +17,8 @@ use super::state::State;
 use super::step::{Effect, Found, Input, Settings, Time};
 use crate::auth::is_known;
 use crate::clock;
-use crate::model::{ChannelName, Moment};
+use crate::model::{ChannelName, Cursor, Moment};
+use crate::store::Head;
 use crate::supervise::{Budget, Envelope, Keeper, Life, Post, caught};
 
 /// How long an actor waits for more commands to a channel that is not there.
@@ -40,6 +41,10 @@ pub(super) struct ChannelActor {
     /// What it shows to those who only look.
     shown: Arc<Shown>,
     idle_since: Option<Moment>,
+    /// Whether webhooks are told of its messages,
+    followed: bool,
+    /// and whether there may be some of which they were not.
+    doubtful: bool,
     /// Whether it looks soon whether it may end because there is no such channel.
     leaving: bool,
 }
@@ -65,6 +70,7 @@ impl ChannelActor {
             };
             let keeper = Keeper::new(life, Budget::default(), factory);
             let generation = context.log.generation();
+            let followed = context.signals.wants(&name);
             Self {
                 name,
                 keeper,
@@ -76,6 +82,8 @@ impl ChannelActor {
                 generation,
                 shown,
                 idle_since: None,
+                followed,
+                doubtful: false,
                 leaving: false,
             }
         });
@@ -159,6 +167,7 @@ impl ChannelActor {
                     self.context.hubs.send_all(&ToHub::Report { channel: self.name.clone(), life });
                 }
                 Effect::Aside(aside) => self.context.hubs.send_all(&ToHub::Aside(aside)),
+                Effect::Member(frame) => self.context.signals.member(&self.name, &frame, clock::wall()),
                 Effect::Later(ms, input) => {
                     let own = self.own.clone();
                     ctx.run_later(Duration::from_millis(ms), move |_, _| {
@@ -183,6 +192,21 @@ impl ChannelActor {
             faults.pass("channel.later");
             own.send(ChannelIn::Own(life, Box::new(input)));
         });
+    }
+
+    /// Has webhooks hear of what the store answered, whatever the core makes of it.
+    fn signal(&mut self, message: &ChannelIn) {
+        let ChannelIn::Own(_, input) = message else { return };
+        let stand = |head: &Head| Some(Cursor { epoch: head.epoch.clone(), seq: head.seq });
+        let stand = match &**input {
+            Input::Appended(Ok(head)) => stand(head),
+            Input::Appended(Err(_)) => return self.doubtful = true,
+            Input::Loaded(Ok(Found::There(loaded))) if self.doubtful => stand(&loaded.head),
+            Input::Loaded(Ok(Found::Deleted)) => None,
+            _ => return,
+        };
+        self.doubtful = false;
+        self.context.signals.moved(&self.name, stand);
     }
 
     /// Goes to sleep once nobody has needed the channel for a while.
@@ -232,6 +256,9 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
         // Held until the number of those who hear it is the new one.
         let told = if let ChannelIn::Shown(_, told) = envelope.message() { Some(told.clone()) } else { None };
         self.handled += u64::from(!matches!(envelope.message(), ChannelIn::Own(..) | ChannelIn::Broken(..)));
+        if self.followed {
+            self.signal(envelope.message());
+        }
         let faults = &self.context.faults;
         let generation = self.context.log.generation();
         let lost = std::mem::replace(&mut self.generation, generation) != generation;

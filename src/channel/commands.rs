@@ -306,6 +306,9 @@ impl State {
         reason: Option<&str>,
     ) {
         let frame = event("member", Change { channel: &self.name, user, how, role, by, reason });
+        if self.settings.tells_members {
+            self.effects.push(Effect::Member(frame.clone()));
+        }
         self.tell(frame, None, None);
     }
 

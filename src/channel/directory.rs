@@ -23,6 +23,7 @@ use crate::planted::{Bug, planted};
 use crate::presence::Hidden;
 use crate::store::{ChannelLog, Meta, Reads};
 use crate::supervise::{Faults, Post, Probes};
+use crate::webhooks::Signals;
 
 /// How many locks the table is spread over.
 const SHARDS: usize = 64;
@@ -73,6 +74,8 @@ pub struct Context {
     pub probes: Probes,
     /// Who hides.
     pub hidden: Hidden,
+    /// Where webhooks hear of it.
+    pub signals: Signals,
     /// Where a test may have an actor panic.
     pub faults: Faults,
 }

@@ -22,6 +22,7 @@ pub const SETTINGS: Settings = Settings {
     replay_max: 1000,
     create_on_join: true,
     durable: true,
+    tells_members: false,
 };
 /// When nothing depends on it.
 pub const TIME: Time = Time { now: Moment(0), wall: Wall(0) };

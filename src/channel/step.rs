@@ -8,7 +8,7 @@ use super::messages::{Aside, Batch, Draft, Origin};
 use super::window::Window;
 use crate::config::{Config, Durability};
 use crate::model::{HubId, Key, Message, Moment, Seq, UserName, Wall};
-use crate::protocol::{ErrorCode, Posted, Problem, Start, Tending};
+use crate::protocol::{ErrorCode, Frame, Posted, Problem, Start, Tending};
 use crate::store::{AppendError, Head, Mark, MetaOp, Place, ReadError, WriteError};
 
 /// What the configuration says of every channel.
@@ -22,6 +22,8 @@ pub(super) struct Settings {
     pub create_on_join: bool,
     /// Whether what was answered is on disk: else a membership can be lost.
     pub durable: bool,
+    /// Whether webhooks are told of members.
+    pub tells_members: bool,
 }
 
 impl Settings {
@@ -36,6 +38,7 @@ impl Settings {
             replay_max: limits.replay_max,
             create_on_join: channels.create_on_join,
             durable: config.store.durability == Durability::Always,
+            tells_members: config.webhooks.iter().any(|webhook| webhook.members),
         }
     }
 }
@@ -138,6 +141,8 @@ pub(super) enum Effect {
     Send(HubId, Batch),
     Report,
     Aside(Arc<Aside>),
+    /// Tell webhooks what became of a member.
+    Member(Frame),
     /// Come back with this in so many milliseconds.
     Later(u64, Input),
 }

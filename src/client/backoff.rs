@@ -3,15 +3,7 @@
 use std::time::Duration;
 
 use super::options::{Choice, Rules, Transport};
-use crate::model::Moment;
-
-/// A random part of a wait that doubles with each try: "full jitter", so that those who were thrown out together do not
-/// come back together.
-pub(super) fn jittered(base: Duration, cap: Duration, tries: u32, dice: u64) -> Duration {
-    let doubled = base.saturating_mul(2u32.saturating_pow(tries.min(20)));
-    let bound = doubled.min(cap).as_millis() as u64;
-    Duration::from_millis(dice % (bound + 1))
-}
+use crate::model::{Moment, jittered};
 
 /// How long to wait after so many tries: what the server said, else a random part of what doubles.
 pub(super) fn wait(rules: &Rules, tries: u32, retry_after_ms: Option<u64>, dice: u64) -> Duration {
@@ -101,14 +93,6 @@ mod tests {
 
     fn ms(wait: Duration) -> u128 {
         wait.as_millis()
-    }
-
-    #[test]
-    fn waits_double_up_to_the_cap_and_are_random() {
-        for (tries, bound) in [(0, 250), (1, 500), (6, 16_000), (7, 30_000), (400, 30_000)] {
-            let wait = |dice| jittered(Duration::from_millis(250), Duration::from_secs(30), tries, dice);
-            assert_eq!((ms(wait(0)), ms(wait(bound)), ms(wait(bound + 1))), (0, u128::from(bound), 0));
-        }
     }
 
     #[test]

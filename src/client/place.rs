@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use rustls::ClientConfig;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio_tungstenite::Connector;
 
 use super::error::Error;
 use super::options::Options;
+use crate::trust;
 
 /// How long a TCP connection, with TLS, may take.
 const CONNECT: Duration = Duration::from_secs(8);
@@ -50,7 +49,7 @@ impl Place {
         // A proxy of the environment has no business between programs on one machine.
         let local = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
         let http = if local { http.no_proxy() } else { http };
-        let tls = tls(secure).map_err(wrong)?;
+        let tls = trust::tls(secure).map_err(wrong)?;
         let connector = if secure { Connector::Rustls(Arc::new(tls.clone())) } else { Connector::Plain };
         let http = http.tls_backend_preconfigured(tls).build().map_err(|why| wrong(why.to_string()))?;
         Ok(Self {
@@ -61,19 +60,6 @@ impl Place {
             poll_wait: options.poll_wait,
         })
     }
-}
-
-/// Trusts what the system trusts; the system is not asked where nothing is secured.
-fn tls(secure: bool) -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|why| why.to_string())?;
-    let builder = if secure {
-        builder.with_platform_verifier().map_err(|why| why.to_string())?
-    } else {
-        builder.with_root_certificates(rustls::RootCertStore::empty())
-    };
-    Ok(builder.with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::backoff::jittered;
 use super::event::{Event, Joined, Message};
 use super::options::{Rules, Start};
 use super::outbox::Ticket;
-use crate::model::{Cursor, Moment, Seq};
+use crate::model::{Cursor, Moment, Seq, jittered};
 
 /// A point in time, and a random number to go with it.
 #[derive(Clone, Copy, Debug)]

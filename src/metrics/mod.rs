@@ -5,11 +5,13 @@
 
 mod labels;
 mod text;
+mod webhooks;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 pub use labels::{Direction, Family, Labels, Outcome, Sort, Transport, Way};
 pub use text::{CONTENT_TYPE, families, render};
+pub use webhooks::Webhook;
 
 /// Close codes with a series of their own (protocol, section 4, and RFC 6455, section 7.4.1); all others share one.
 const CLOSE_CODES: [u16; 18] =

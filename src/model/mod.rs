@@ -1,6 +1,7 @@
 //! The nouns that everybody shares: names, numbers, cursors, messages. No I/O, no clock, no actor.
 
 mod address;
+mod backoff;
 #[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod cases;
@@ -15,6 +16,7 @@ mod standing;
 mod time;
 
 pub use address::counted;
+pub use backoff::jittered;
 pub use grants::Grants;
 pub use ids::{Conn, Cursor, Epoch, HubId, MAX_SEQ, Secret, Seq, Sid};
 pub use message::{Key, Kind, Message};

@@ -23,9 +23,19 @@ use crate::metrics;
 use crate::model::{HubId, Moment};
 use crate::store::Meta;
 use crate::supervise::{Budget, Envelope, Faults, Keeper, Life, Post, Probes, caught};
+use crate::webhooks::Signals;
 
 /// How long what was noted may wait until it is written.
 const NOTES_WAIT: Duration = Duration::from_secs(3);
+
+/// Who is not seen by others, and where webhooks hear of those who are.
+#[derive(Clone, Default)]
+pub struct Sight {
+    /// Who hides.
+    pub hidden: Hidden,
+    /// Where webhooks hear.
+    pub signals: Signals,
+}
 
 /// What outlives a table.
 #[derive(Default)]
@@ -42,6 +52,7 @@ pub struct Registry {
     notes: Arc<Notes>,
     faults: Faults,
     metrics: metrics::Presence,
+    signals: Signals,
     sweep_every: Duration,
     /// The last incarnation whose hubs were asked to report.
     opened: u64,
@@ -71,7 +82,7 @@ impl Registry {
         probes: &Probes,
         faults: &Faults,
         metrics: &metrics::Presence,
-        hidden: &Hidden,
+        sight: &Sight,
     ) -> RegistryHandle {
         let notes = Notes::new(meta);
         let life = Life::begin(&probes.of(&PRESENCE), "registry".into());
@@ -79,25 +90,27 @@ impl Registry {
         let shared = Arc::new(Shared::default());
         let (timeout, sweep_every) = (config.timeout, config.sweep);
         let factory = {
-            let (shared, hidden) = (Arc::clone(&shared), hidden.clone());
+            let (shared, hidden) = (Arc::clone(&shared), sight.hidden.clone());
+            let is_public = sight.signals.wants_presence();
             move || {
                 let life = shared.lives.fetch_add(1, Relaxed) + 1;
                 if life == 1 {
-                    return Table::fresh(timeout, life, now()).hiding(hidden.clone());
+                    return Table::fresh(timeout, life, now()).hiding(hidden.clone()).public(is_public);
                 }
                 let hubs: Vec<HubId> = shared.hubs.lock().keys().copied().collect();
-                Table::recovering(timeout, life, hubs, now()).hiding(hidden.clone())
+                Table::recovering(timeout, life, hubs, now()).hiding(hidden.clone()).public(is_public)
             }
         };
         let address = {
             let (shared, notes) = (Arc::clone(&shared), Arc::clone(&notes));
-            let (faults, metrics) = (faults.clone(), metrics.clone());
+            let (faults, metrics, signals) = (faults.clone(), metrics.clone(), sight.signals.clone());
             Self::start_in_arbiter(arbiter, move |_| Self {
                 keeper: Keeper::new(life, Budget::default(), factory),
                 shared,
                 notes,
                 faults,
                 metrics,
+                signals,
                 sweep_every,
                 opened: 1,
                 flushed: clock::moment(),
@@ -166,6 +179,7 @@ impl Registry {
         for effect in effects {
             match effect {
                 Effect::Write(user, at) => self.notes.note(user, at),
+                Effect::Public(row, reason) => self.signals.presence(&row.user, &row.frame(reason), clock::wall()),
                 Effect::Tell(hub, what) => {
                     if let ToHub::Reap(conns) = &what {
                         self.metrics.reaped.inc_by(conns.len() as u64);

@@ -123,7 +123,7 @@ fn bench(timeout: Duration, sweep: Duration) -> Bench {
         &probes,
         &faults,
         &metrics.presence,
-        &Hidden::default(),
+        &Sight::default(),
     );
     Bench { handle, meta, faults, metrics, probes }
 }

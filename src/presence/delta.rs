@@ -1,6 +1,6 @@
 //! What goes into the presence table, and what comes out of it. Plain data: no actor's address, no channel to answer on.
 
-use super::{Asked, Asker, Reason, Seen, ToHub};
+use super::{Asked, Asker, Reason, Row, Seen, ToHub};
 use crate::model::{Conn, HubId, Moment, UserName, Wall};
 
 /// The time, by both clocks.
@@ -39,6 +39,8 @@ pub enum Input {
 pub enum Effect {
     /// Say this to that hub.
     Tell(HubId, ToHub),
+    /// Tell webhooks that a user came, or went for this reason.
+    Public(Row, Option<Reason>),
     /// Note on disk, some time soon, when this user was last heard from.
     Write(UserName, Wall),
 }

@@ -1,9 +1,11 @@
 //! What the registry is told, and what it tells the workers' hubs.
 
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::model::{Conn, HubId, Moment, Sid, UserName, Wall};
+use crate::protocol::{Frame, event};
 use crate::supervise::{Kind, Lasting, Named, Post, named};
 
 /// The registry.
@@ -62,6 +64,15 @@ impl Row {
     pub(super) fn or_seen(mut self, last_seen: Option<Wall>) -> Self {
         self.last_seen = self.last_seen.or(last_seen);
         self
+    }
+
+    /// The `presence` event that says so, and why.
+    pub fn frame(&self, reason: Option<Reason>) -> Frame {
+        let mut members = json!({ "user": self.user, "state": self.state, "last_seen": self.last_seen });
+        if let Some(reason) = reason {
+            members["reason"] = json!(reason);
+        }
+        event("presence", members)
     }
 }
 

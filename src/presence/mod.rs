@@ -13,7 +13,7 @@ mod notes;
 pub mod table;
 pub mod wheel;
 
-pub use actor::{Registry, RegistryHandle};
+pub use actor::{Registry, RegistryHandle, Sight};
 pub use contacts::{CONTACTS_PREFIX, Contacts, contacts_key};
 pub use gone::{LAST_SEEN_PREFIX, last_seen_key, last_seen_text, parse_last_seen};
 pub use hidden::{Hidden, VISIBLE_PREFIX};

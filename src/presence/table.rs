@@ -68,6 +68,8 @@ pub struct Table {
     /// Of the users who are online those who hide, and when others think that they were last heard from.
     veiled: HashMap<UserName, Option<Wall>>,
     wheel: Wheel<Conn>,
+    /// Whether webhooks are told of everyone.
+    is_public: bool,
 }
 
 impl Table {
@@ -85,6 +87,7 @@ impl Table {
             hidden: Hidden::default(),
             veiled: HashMap::default(),
             wheel: Wheel::new(timeout, now.moment),
+            is_public: false,
         }
     }
 
@@ -98,6 +101,13 @@ impl Table {
             table.recovery = Some(Recovery { awaited, until: now.moment.after(timeout), parted: HashMap::default() });
         }
         table
+    }
+
+    /// The same table; if `is_public`, webhooks are told of everyone who comes or goes as others may see it.
+    #[must_use]
+    pub fn public(mut self, is_public: bool) -> Self {
+        self.is_public = is_public;
+        self
     }
 
     /// What a recovering table has to say first: every hub is asked to report.
@@ -255,6 +265,9 @@ impl Table {
     }
 
     fn announce(&self, user: &UserName, reason: Option<Reason>, whom: Whom, out: &mut Vec<Effect>) {
+        if self.is_public {
+            out.push(Effect::Public(self.row(user), reason));
+        }
         let Some(hubs) = self.watchers.get(user) else { return };
         let row = self.row(user);
         out.extend(hubs.iter().map(|&hub| Effect::Tell(hub, ToHub::Changed { row: row.clone(), reason, whom })));

@@ -299,7 +299,7 @@ pub(super) fn presence(state: &mut State, message: ToHub) {
         ToHub::Report { incarnation } => report(state, incarnation),
         ToHub::Answer { asker, rows } => answer(state, asker, rows),
         ToHub::Changed { row, reason, whom } => {
-            let frame = changed(&row, reason);
+            let frame = row.frame(reason);
             let watchers: Vec<Conn> = state.watches.watchers(&row.user).collect();
             for cell in watchers.into_iter().filter_map(|conn| state.worker.cell(conn)) {
                 let mut cell = cell.borrow_mut();
@@ -318,14 +318,6 @@ pub(super) fn presence(state: &mut State, message: ToHub) {
             }
         }
     }
-}
-
-fn changed(row: &Row, reason: Option<Reason>) -> crate::protocol::Frame {
-    let mut members = json!({ "user": row.user, "state": row.state, "last_seen": row.last_seen });
-    if let Some(reason) = reason {
-        members["reason"] = json!(reason);
-    }
-    event("presence", members)
 }
 
 /// Tells a registry that began anew everything that it has to know.
@@ -351,7 +343,7 @@ fn answer(state: &mut State, asker: Asker, rows: Vec<Row>) {
             NEWCOMER => row.state == There::Online && state.watches.reveal(asker.conn, &row.user),
             _ => state.watches.is_contact(asker.conn, &row.user),
         };
-        rows.iter().filter(is_wanted).for_each(|row| cell.send(changed(row, None), clock::moment()));
+        rows.iter().filter(is_wanted).for_each(|row| cell.send(row.frame(None), clock::moment()));
         return;
     }
     let Some(waiting) = cell.settle(asker.ticket) else { return };

@@ -18,6 +18,7 @@ mod places;
 mod polls;
 mod signals;
 mod users;
+mod webhooks;
 
 use std::sync::{PoisonError, RwLock};
 

@@ -122,4 +122,5 @@ mod tls;
 mod tokens;
 mod trouble;
 mod visible;
+mod webhooks;
 mod websocket;

@@ -20,10 +20,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("broker", &["config", "store", "supervise"]),
     ("care", &["config", "store", "supervise"]),
     ("auth", &["protocol", "config", "store"]),
-    ("client", &["protocol"]),
-    ("presence", &["protocol", "config", "store", "broker", "auth", "supervise"]),
-    ("channel", &["protocol", "config", "store", "broker", "auth", "supervise", "presence"]),
     ("retention", &["config", "store", "supervise", "channel"]),
+    ("trust", &[]),
+    ("client", &["protocol", "trust"]),
+    ("webhooks", &["protocol", "config", "store", "supervise", "trust"]),
+    ("presence", &["protocol", "config", "store", "broker", "auth", "supervise", "webhooks"]),
+    ("channel", &["protocol", "config", "store", "broker", "auth", "supervise", "webhooks", "presence"]),
     ("session", &["protocol", "config", "store", "broker", "auth", "supervise", "presence", "channel"]),
     ("http", &["protocol", "config", "auth", "supervise", "session"]),
     (
@@ -55,8 +57,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("lib", &["*"]),
 ];
 /// Those that keep away from part of the base: the nouns know no clock, configuration knows only the nouns.
-const NO_BASE: [(&str, &[&str]); 6] = [
+const NO_BASE: [(&str, &[&str]); 7] = [
     ("model", &[]),
+    ("trust", &[]),
     ("planted", &[]),
     ("checker", &[]),
     ("clock", &["model"]),
@@ -93,6 +96,7 @@ const PLACES: [(&[&str], &[&str], &str); 3] = [
         &["actix", "actix_web", "actix_web_actors", "actix_rt", "actix_http", "actix_cors"],
         &[
             "src/supervise/",
+            "src/webhooks/actor",
             "src/presence/actor",
             "src/channel/actor",
             "src/channel/directory",

@@ -71,6 +71,11 @@ impl Table {
     /// Everything is known again: each hub hears how those are whom it watches.
     pub(super) fn recovered(&mut self, out: &mut Vec<Effect>) {
         let Some(recovery) = self.recovery.take() else { return };
+        if self.is_public {
+            // Those who came were told of when they came.
+            let gone = recovery.parted.iter().filter(|(user, _)| !self.users.contains_key(*user));
+            out.extend(gone.map(|(user, reason)| Effect::Public(self.row(user), Some(*reason))));
+        }
         let hubs: Vec<HubId> = self.hubs.keys().copied().collect();
         for hub in hubs {
             self.settle(hub, &recovery.parted, out);

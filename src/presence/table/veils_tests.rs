@@ -181,7 +181,7 @@ impl World {
                     }
                 }
                 Effect::Tell(HubId(hub), ToHub::Changed { row, whom, .. }) => self.told(hub, row, whom)?,
-                Effect::Tell(_, ToHub::Reap(_)) => {}
+                Effect::Tell(_, ToHub::Reap(_)) | Effect::Public(..) => {}
             }
         }
         Ok(())
