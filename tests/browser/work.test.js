@@ -64,7 +64,7 @@ test("a session is found by its user, and ends when that is confirmed", async (t
   await says(page.locator("#said"), "has ended");
   await page.mouse.move(0, 0);
   await page.getByLabel("User").focus();
-  await says(page.locator("#sessions .foot"), "No such session");
+  await says(page.locator("#sessions .foot"), "No sessions");
   await page.getByRole("search", { name: "Sessions" }).getByRole("button", { name: "Clear" }).click();
   await says(page.locator("#sessions .foot"), "4 in all");
 });

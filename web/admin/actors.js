@@ -25,7 +25,12 @@ export class Actors {
       { name: "Kind", of: (row) => row.kind },
       { name: "Live", kind: number, of: (row) => count(row.live) },
       { name: "Waiting", kind: number, of: (row) => count(row.mailbox_depth) },
-      { name: "Oldest", kind: number, of: (row) => oldest(row), odd: (row) => row.oldest_ms > LONG },
+      {
+        name: "Oldest",
+        kind: number,
+        of: (row) => oldest(row),
+        odd: (row) => row.mailbox_depth > 0 && row.oldest_ms > LONG,
+      },
       { name: "Most ever", kind: number, of: (row) => count(row.mailbox_high_water) },
       { name: "Per second", kind: number, of: (row) => rate(last("handled")(row)) },
       { name: "Handling 99 %", kind: number, of: (row) => took(last("handle")(row)) },

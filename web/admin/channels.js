@@ -33,7 +33,7 @@ export class Channels {
       { name: "Keeps", of: (row) => kept(row.retention) },
       { name: "Actions", kind: "doing", show: (cell, row) => this.#offer(cell, row) },
     ];
-    const none = "No such channel.";
+    const none = "No channels.";
     this.#table = new Table(find("channels-table"), {
       label: "Channels",
       columns,

@@ -26,7 +26,7 @@ export function findings({ history, kinds, slow, now }) {
   const say = (is, key, level, text) => is && found.push({ key, level, text: text() });
   for (const { kind, oldest_ms: oldest, mailbox_depth: depth, resting } of kinds) {
     const waits = () => `The oldest message for ${kind} has waited ${age(oldest)}; ${count(depth)} wait.`;
-    say(oldest > 1000, `oldest ${kind}`, oldest > 10_000 ? "bad" : "odd", waits);
+    say(depth > 0 && oldest > 1000, `oldest ${kind}`, oldest > 10_000 ? "bad" : "odd", waits);
     say(resting > 0, `rest ${kind}`, "bad", () => `${count(resting)} of ${kind} rest after panics.`);
     const panics = Math.round(history.total(`panics ${kind}`, TEN));
     say(panics > 0, `panics ${kind}`, "odd", () => `${kind} broke ${times(panics)} in ten minutes. The log says why.`);

@@ -14,42 +14,20 @@ const SVG = "http://www.w3.org/2000/svg";
 /** So many colours are told apart. */
 const COLOURS = 8;
 
+/** A series by its name, and the words for it. */
+const fixed = (series) => () => Object.entries(series);
 const perKind = (what) => (kinds) => kinds.map((kind) => [`${what} ${kind}`, kind]);
-/** Title, what it counts, how its values are written, and its series: `[name, words]`. */
+/** Title, what it counts, how its values are written, and its series. */
 const GRAPHS = [
-  [
-    "Sessions",
-    "open now",
-    count,
-    () => [
-      ["sessions", "sessions"],
-      ["users", "users online"],
-    ],
-  ],
-  [
-    "Messages",
-    "per second",
-    rate,
-    () => [
-      ["stored", "stored"],
-      ["refused", "refused"],
-    ],
-  ],
-  ["Deliveries", "per second", rate, () => [["deliveries", "delivered"]]],
-  [
-    "Receipts",
-    "time until a message is on disk",
-    took,
-    () => [
-      ["commit99", "99 %"],
-      ["commit50", "median"],
-    ],
-  ],
-  ["Ended for silence", "reaped per second", rate, () => [["reaped", "reaped"]]],
+  ["Sessions", "open now", count, fixed({ sessions: "sessions", users: "users online" })],
+  ["Messages", "per second", rate, fixed({ stored: "stored", refused: "refused" })],
+  ["Deliveries", "per second", rate, fixed({ deliveries: "delivered" })],
+  ["Receipts", "time until a message is on disk", took, fixed({ commit99: "99 %", commit50: "median" })],
+  ["Ended for silence", "reaped per second", rate, fixed({ reaped: "reaped" })],
+  ["Memory", "resident", bytes, fixed({ memory: "used" })],
   ["Handling", "99 % of messages, by kind of actor", took, perKind("handle")],
   ["Mailboxes", "messages that wait, by kind of actor", count, perKind("depth")],
-  ["Processor", "of one core, over half a minute", share, () => [["cpu", "used"]]],
-  ["Memory", "resident", bytes, () => [["memory", "used"]]],
+  ["Processor", "of one core, over half a minute", share, fixed({ cpu: "used" })],
 ];
 
 /** All graphs. */

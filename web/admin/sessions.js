@@ -36,7 +36,7 @@ export class Sessions {
       { name: "Waiting", kind: number, of: (row) => bytes(row.queued_bytes), odd: (row) => row.queued_bytes > MUCH },
       { name: "Actions", kind: "doing", show: (cell, row) => this.#offer(cell, row) },
     ];
-    const none = "No such session.";
+    const none = "No sessions.";
     this.#table = new Table(find("sessions-table"), {
       label: "Sessions",
       columns,
