@@ -285,6 +285,6 @@ fn said(schema: RefOr<Schema>) -> (RefOr<Schema>, Option<String>) {
         }
         // What is meant, or null.
         RefOr::T(Schema::OneOf(mut either)) if !either.items.is_empty() => said(either.items.swap_remove(0)),
-        other => (other, None),
+        other @ RefOr::T(_) => (other, None),
     }
 }

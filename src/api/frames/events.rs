@@ -114,7 +114,7 @@ struct ClosedTo {
 #[derive(ToSchema)]
 struct Pulse {
     /// By channel: up to which place everything stands before this in the stream.
-    heads: BTreeMap<String, Place>,
+    heads: BTreeMap<String, u64>,
     /// By channel: how many hear it, where they are too many for each to be told.
     #[schema(nullable = false)]
     online: Option<BTreeMap<String, u64>>,
