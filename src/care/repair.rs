@@ -3,7 +3,7 @@
 //! Nothing is written over: until the new store is whole, the old one is what it was. What is damaged or belongs nowhere is
 //! set aside in a file of its own first.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -108,10 +108,7 @@ pub fn repair(
     });
     let aside = aside.transpose()?;
     if faults == 0 {
-        drop(next);
-        drop(rows);
-        // What was begun beside is removed when the store is opened next; there is no need to wait for that.
-        let _ = fs::remove_dir_all(folder.join("sled.new"));
+        rows.give_up(next);
         return Ok(Repaired { counts, faults, aside });
     }
     rows.replace(next)?;

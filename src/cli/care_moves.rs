@@ -15,6 +15,7 @@ use super::{FAILED, OK, REFUSED};
 use crate::care::{self, Order, Scope, Stop};
 use crate::clock;
 use crate::config::Config;
+use crate::model::ChannelName;
 use crate::store::{OpenError, Rows, SledRows, keys};
 
 /// Which backup becomes the data directory.
@@ -125,6 +126,10 @@ pub(super) fn restore(config: &Config, args: &RestoreArgs) -> Result<u8, Refused
 
 /// `export`.
 pub(super) fn export(config: &Config, args: ExportArgs) -> Result<u8, Refused> {
+    let wrong = args.channels.iter().find_map(|name| ChannelName::stored(name).err());
+    if let Some(why) = wrong {
+        return Err(Refused(REFUSED, why.to_string()));
+    }
     let order = Order::Export { channels: args.channels };
     if args.file == Path::new("-") {
         let mut out = BufWriter::new(io::stdout().lock());
@@ -165,7 +170,7 @@ pub(super) fn import(config: &Config, path: &Path) -> Result<u8, Refused> {
     let to = folder(config)?;
     let mut file = source(path, to)?;
     let known = SledRows::is_there(to).then(|| rows(config)).transpose()?;
-    let there = |name: &crate::model::ChannelName| match &known {
+    let there = |name: &ChannelName| match &known {
         Some(rows) => Ok(rows.get(&keys::channel(name.as_str())).map_err(Stop::from)?.is_some()),
         None => Ok(false),
     };

@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use super::care::{Refused, folder, print, progress};
 use super::user::CONTROL;
-use super::{FAILED, OK};
+use super::{FAILED, OK, REFUSED};
 use crate::care::{self, Order, Stop, Tools, Totals};
 use crate::config::Config;
+use crate::model::UserName;
 use crate::store::{OpenError, SledRows, Store};
 use crate::supervise::Probes;
 
@@ -40,6 +41,9 @@ pub(super) fn lines(
     let folder = folder(config)?;
     let mut ended = false;
     let mut take = |line: &str| {
+        if line.trim_end().is_empty() {
+            return Ok(());
+        }
         ended |= line.starts_with("{\"end\":");
         match line.strip_prefix("{\"failed\":").and_then(|rest| rest.trim_end().strip_suffix('}')) {
             Some(why) => Err(Refused(FAILED, serde_json::from_str(why).unwrap_or_else(|_| why.to_owned()))),
@@ -110,6 +114,7 @@ fn parse(line: &str) -> Result<Value, Refused> {
 /// `erase`.
 pub(super) fn erase(config: &Config, args: EraseArgs) -> Result<u8, Refused> {
     let EraseArgs { user, dry_run } = args;
+    UserName::parse(&user).map_err(|why| Refused(REFUSED, why.to_string()))?;
     let order = Order::Erase { user, dry_run };
     lines(config, order, &mut |line| {
         let said = parse(line)?;

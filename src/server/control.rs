@@ -147,7 +147,9 @@ async fn care_for(
                 continue;
             }
         };
-        timeout(PATIENCE, write.write_all(&lines)).await??;
+        // An empty line says that it goes on.
+        let lines = if lines.is_empty() { &b"\n"[..] } else { &lines };
+        timeout(PATIENCE, write.write_all(lines)).await??;
         begun = Ok(job);
     }
 }

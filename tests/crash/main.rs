@@ -7,6 +7,7 @@
 #[allow(dead_code, unused_imports, reason = "shared with the other integration binary, which uses more of it")]
 mod support;
 
+mod care;
 mod crowd;
 mod edge;
 mod interval;

@@ -99,6 +99,20 @@ impl Process {
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
+    /// Has the binary do something else than serve, and kills it with -9 as soon as `moment` has come; false if it ended
+    /// before.
+    pub fn interrupt(dir: &Path, words: &[&str], moment: impl Fn() -> bool) -> bool {
+        let mut child = Held(command(dir, &[]).args(words).spawn().expect("the binary starts"));
+        while !moment() {
+            if child.0.try_wait().expect("the child can be waited for").is_some() {
+                return false;
+            }
+            std::thread::yield_now();
+        }
+        child.0.kill().expect("the process is there");
+        !child.0.wait().expect("it ends").success()
+    }
+
     /// The process's number.
     pub fn id(&self) -> u32 {
         self.child.0.id()

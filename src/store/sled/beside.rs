@@ -82,6 +82,12 @@ impl SledRows {
         dir.swap().map_err(io)
     }
 
+    /// Leaves the store as it is. What was begun beside it is removed now, or when it is opened next.
+    pub fn give_up(&self, next: Beside) {
+        drop(next);
+        let _ = std::fs::remove_dir_all(Dir::next(self.place.path()).tree());
+    }
+
     /// Makes a store of what `fill` writes, in a directory that holds none. Nothing is there unless all of it is.
     pub fn make<T, E: From<EngineError>>(
         path: &Path,
