@@ -140,7 +140,7 @@ fn with_an_address_of_their_own_operators_come_there_alone() {
         let bind = own.to_string();
         let server = Process::start(dir.path(), &[("admin.bind", &bind), ("limits.sockets", "16")]);
         let operator = token(dir.path());
-        for path in [&ADMIN[..], &["/metrics", "/healthz", "/readyz"]].concat() {
+        for path in [&ADMIN[..], &["/admin", "/metrics", "/healthz", "/readyz"]].concat() {
             assert_eq!(status(own, path, &operator).await, 200, "{path}");
         }
         for path in ["/v1/channels", "/v1/online", "/"] {
@@ -148,7 +148,7 @@ fn with_an_address_of_their_own_operators_come_there_alone() {
         }
         let Upgrade::Refused(refused) = Raw::upgrade(own, &[]).await else { panic!("a client came in there") };
         assert_eq!(refused.status, 404);
-        for path in [&ADMIN[..], &["/metrics"]].concat() {
+        for path in [&ADMIN[..], &["/admin", "/metrics"]].concat() {
             let hidden = asked(server.address, Request::get(path), &operator).await;
             let nothing = asked(server.address, Request::get("/v1/nothing"), &operator).await;
             assert_eq!((hidden.status, hidden.body), (404, nothing.body), "{path}");

@@ -98,7 +98,7 @@ export class Channels {
     const number = (text) => (text === "" ? null : Number(text));
     return ask({
       title: "How much is kept?",
-      text: `What ${row.channel} has beyond this is dropped, the oldest first. 0 stands for no bound, nothing for what the configuration says.`,
+      text: `Of ${row.channel} the oldest beyond this is dropped. 0: no bound; nothing: what the configuration says.`,
       action: "Set it",
       danger: true,
       fields: [

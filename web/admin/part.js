@@ -23,7 +23,7 @@ export class Part {
     return this.#under !== null;
   }
 
-  /** Whether it is to be asked with everything else: not while an answer is under way, nor soon after one that took long. */
+  /** Whether it is to be asked with everything else: not while it is, nor soon after an answer that took long. */
   get isDue() {
     return !this.isBusy && !this.#isMissing && performance.now() >= this.#rests;
   }

@@ -56,7 +56,7 @@ export class Server {
     };
     const named = Object.entries(all).map(([key, value]) => [`PARLOR__${key.replace(".", "__").toUpperCase()}`, value]);
     const stdio = ["ignore", "pipe", "inherit"];
-    this.#child = spawn(BINARY, [], { cwd: this.#dir, env: Object.fromEntries([["PATH", process.env.PATH], ...named]), stdio });
+    this.#child = spawn(BINARY, [], { cwd: this.#dir, env: Object.fromEntries(named), stdio });
     this.origin = await this.#listening();
   }
 
