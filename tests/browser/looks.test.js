@@ -43,8 +43,8 @@ async function fill(page) {
   await page.route("**/v1/admin/config", (route) => route.fulfill({ json: { config } }));
   await page.route("**/v1/admin/actors", async (route) => {
     const said = await (await route.fetch()).json();
-    const more = { started: 9, stopped: { idle: 3 }, messages: { publish: 12, tick: 5 } };
-    const slowest = [{ name: "lobby", message: "Publish", ms: 12.5 }];
+    const more = { started: 9, stopped: { idle: 3 }, handled_by: { publish: 12, tick: 5 } };
+    const slowest = [{ name: "lobby", message: "Publish", handle_ms: 12.5 }];
     const deepest = [{ name: long, depth: 4, oldest_ms: 12 }];
     const actors = said.actors.map((kind, at) => ({
       ...kind,

@@ -76,7 +76,7 @@ function more(row) {
     parts.push(["Started", count(row.started)], ["Stopped", counted(row.stopped)]);
   }
   if (row.slowest !== undefined) {
-    parts.push(["Slowest", listed(row.slowest, (it) => `${it.name}  ${it.message}  ${took(it.ms / 1000)}`)]);
+    parts.push(["Slowest", listed(row.slowest, (it) => `${it.name}  ${it.message}  ${took(it.handle_ms / 1000)}`)]);
   }
   if (row.deepest !== undefined) {
     parts.push([
@@ -84,8 +84,8 @@ function more(row) {
       listed(row.deepest, (it) => `${it.name}  ${count(it.depth)}, oldest ${took(it.oldest_ms / 1000)}`),
     ]);
   }
-  if (row.messages !== undefined) {
-    parts.push(["Handled, by message", counted(row.messages)]);
+  if (row.handled_by !== undefined) {
+    parts.push(["Handled, by message", counted(row.handled_by)]);
   }
   return parts;
 }
