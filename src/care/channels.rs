@@ -150,12 +150,12 @@ impl Channels {
                     sink.fault(Fault { what: What::Channel, place, why, mend })?;
                 }
                 lost.retain(|other| *other != name);
-                self.put(name, revived(rows, id)?);
+                self.put(name, revived(rows, id));
             }
         }
         let stray: Vec<u64> = self.used.iter().copied().filter(|id| !self.knows(*id)).collect();
         if let ([name], [id]) = (&lost[..], &stray[..]) {
-            self.put(name.clone(), revived(rows, *id)?);
+            self.put(name.clone(), revived(rows, *id));
         }
         Ok(())
     }
@@ -167,7 +167,7 @@ impl Channels {
 }
 
 /// A channel of which only the messages are there: it begins with the first of them that can be read.
-fn revived(rows: &dyn Rows, id: u64) -> Result<Entry, Stop> {
+fn revived(rows: &dyn Rows, id: u64) -> Entry {
     let mut entry = Entry::new(id, life::short_random(), clock::wall());
     for (key, value) in Walk::new(rows, keys::blocks(id, 0)) {
         let mended = mend::mend(&key, &value);
@@ -182,7 +182,7 @@ fn revived(rows: &dyn Rows, id: u64) -> Result<Entry, Stop> {
         }
     }
     entry.head = entry.anchor;
-    Ok(entry)
+    entry
 }
 
 /// Tells of a row whose key is none that is known.

@@ -9,7 +9,7 @@ use super::build::{Build, Row, channel_rows, number};
 use super::fault::Stop;
 use super::lines;
 use super::rows::{self, Object};
-use crate::model::maps::HashMap;
+use crate::model::maps::HashSet;
 use crate::model::{ChannelName, Key, Kind, Message, Seq, UserName, Wall};
 use crate::store::entry::{Entry, Mark as End};
 use crate::store::{
@@ -122,7 +122,7 @@ fn epoch(text: &str) -> Option<(u64, u64)> {
 /// Looks a file through: its objects, their order, and that none of its channels is among `there`.
 pub fn look(from: &mut dyn BufRead, there: &dyn Fn(&ChannelName) -> Result<bool, Stop>) -> Result<Brought, Stop> {
     let mut brought = Brought::default();
-    let mut known: HashMap<ChannelName, ()> = HashMap::default();
+    let mut known: HashSet<ChannelName> = HashSet::default();
     let mut failed = None;
     let mut next = None;
     let looked = each(from, |channel, piece| {
@@ -135,7 +135,7 @@ pub fn look(from: &mut dyn BufRead, there: &dyn Fn(&ChannelName) -> Result<bool,
                     return Err("the store cannot be read".into());
                 }
             }
-            if known.insert(channel.clone(), ()).is_some() {
+            if !known.insert(channel.clone()) {
                 return Err(format!("{channel} comes twice"));
             }
             next = said.first.map(|(first, _)| first);

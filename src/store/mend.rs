@@ -19,7 +19,7 @@ fn step(register: u32) -> u32 {
 pub(crate) fn mend(key: &[u8], value: &[u8]) -> Option<Bytes> {
     let trace = seal::trace(key, value)?;
     let mut mended = value.to_vec();
-    if trace.count_ones() == 1 {
+    if trace.is_power_of_two() {
         let right = u32::from_be_bytes(*value.first_chunk::<4>()?) ^ trace;
         mended[..4].copy_from_slice(&right.to_be_bytes());
         return Some(mended.into());
