@@ -57,7 +57,8 @@ impl Request {
             refusals: Vec::new(),
         };
         for name in path.split(['{', '}']).skip(1).step_by(2) {
-            request = request.parameter(placed(name, &mut Book::default()));
+            let place = placed(name, &mut request.book);
+            request = request.parameter(place);
         }
         request
     }

@@ -214,10 +214,10 @@ impl Asked<'_> {
     }
 }
 
-/// The members of a query that have to be there.
+/// The members of a query that have to be there; and no poll is parked.
 fn query(operation: &Value) -> String {
     let parameters = operation["parameters"].as_array().into_iter().flatten();
-    let needed = parameters.filter(|one| one["in"] == "query" && one["required"] == true);
+    let needed = parameters.filter(|one| one["in"] == "query" && (one["required"] == true || one["name"] == "wait"));
     let said = needed.map(|one| match one["name"].as_str().unwrap_or_default() {
         "users" => "users=bob,nora".to_owned(),
         name => format!("{name}=0"),
