@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::{Scrape, operator};
 use crate::http::asker::{Answer, respond, written};
 use crate::session::App;
-use crate::supervise::{Probe, Slot};
+use crate::supervise::{Probe, Vitals};
 
 /// How many actors of a kind are named.
 const NAMED: usize = 10;
@@ -82,13 +82,13 @@ pub(super) async fn list(request: HttpRequest, app: web::Data<App>, scrape: web:
 fn kind(probe: &Probe) -> Kind {
     let (seen, [handle, wait]) = (probe.snapshot(), probe.histograms());
     let (mut slowest, mut deepest) = (Top::default(), Top::default());
-    probe.each(|slot| {
-        if let Some(longest) = slot.longest() {
-            slowest.offer(longest, slot);
+    probe.each(|vitals| {
+        if let Some(longest) = vitals.longest() {
+            slowest.offer(longest, vitals);
         }
-        let (depth, oldest) = slot.waiting();
+        let (depth, oldest) = vitals.waiting();
         if depth > 0 {
-            deepest.offer((depth, oldest), slot);
+            deepest.offer((depth, oldest), vitals);
         }
     });
     // Exact to the message, where the scrape's is to a tenth of a second.
@@ -108,21 +108,24 @@ fn kind(probe: &Probe) -> Kind {
         restarts: seen.restarts,
         panics: seen.panics,
         resting: seen.resting,
-        slowest: slowest.into_iter().map(|((took, message), slot)| slow(&slot, took, probe.message(message))).collect(),
-        deepest: deepest.into_iter().map(|((depth, oldest), slot)| deep(&slot, depth, oldest)).collect(),
+        slowest: slowest
+            .into_iter()
+            .map(|((took, message), vitals)| slow(&vitals, took, probe.message(message)))
+            .collect(),
+        deepest: deepest.into_iter().map(|((depth, oldest), vitals)| deep(&vitals, depth, oldest)).collect(),
     }
 }
 
-fn slow(slot: &Slot, took: Duration, message: String) -> Slowest {
-    Slowest { name: slot.name().to_owned(), message, handle_ms: took.as_micros() as f64 / 1000.0 }
+fn slow(vitals: &Vitals, took: Duration, message: String) -> Slowest {
+    Slowest { name: vitals.name().to_owned(), message, handle_ms: took.as_micros() as f64 / 1000.0 }
 }
 
-fn deep(slot: &Slot, depth: u32, oldest: Duration) -> Deepest {
-    Deepest { name: slot.name().to_owned(), depth, oldest_ms: oldest.as_millis() as u64 }
+fn deep(vitals: &Vitals, depth: u32, oldest: Duration) -> Deepest {
+    Deepest { name: vitals.name().to_owned(), depth, oldest_ms: oldest.as_millis() as u64 }
 }
 
 /// The few of whatever there is that have most of something, most first.
-struct Top<T>(Vec<(T, Arc<Slot>)>);
+struct Top<T>(Vec<(T, Arc<Vitals>)>);
 
 impl<T> Default for Top<T> {
     fn default() -> Self {
@@ -131,17 +134,17 @@ impl<T> Default for Top<T> {
 }
 
 impl<T: Ord> Top<T> {
-    fn offer(&mut self, much: T, slot: &Arc<Slot>) {
+    fn offer(&mut self, much: T, vitals: &Arc<Vitals>) {
         let at = self.0.partition_point(|(more, _)| *more >= much);
         if at < NAMED {
-            self.0.insert(at, (much, Arc::clone(slot)));
+            self.0.insert(at, (much, Arc::clone(vitals)));
             self.0.truncate(NAMED);
         }
     }
 }
 
 impl<T> IntoIterator for Top<T> {
-    type Item = (T, Arc<Slot>);
+    type Item = (T, Arc<Vitals>);
     type IntoIter = std::vec::IntoIter<Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {

@@ -14,9 +14,9 @@ fn lives(count: usize) -> (Arc<Probe>, Vec<Life>) {
 
 /// As if it had been handled in so long, up to now.
 fn handled(life: &Life, index: usize, took: Duration) {
-    let now = life.slot().probe().now();
+    let now = life.vitals().probe().now();
     let begun = now.saturating_sub(took.as_nanos() as u64);
-    life.slot().handled::<SessionIn>(index, begun, begun);
+    life.vitals().handled::<SessionIn>(index, begun, begun);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn the_ten_slowest_and_the_ten_deepest_are_named_worst_first() {
     for (n, life) in lives.iter().enumerate() {
         handled(life, OVER, Duration::from_millis(n as u64));
         for _ in 0..n % 15 {
-            life.slot().entered();
+            life.vitals().entered();
         }
     }
     let seen = kind(&probe);
@@ -58,12 +58,12 @@ fn the_ten_slowest_and_the_ten_deepest_are_named_worst_first() {
 fn the_oldest_message_is_as_old_as_it_is_and_nothing_where_none_waits() {
     let (probe, lives) = lives(2);
     assert_eq!(kind(&probe).oldest_ms, 0);
-    let sent = lives[0].slot().entered();
+    let sent = lives[0].vitals().entered();
     std::thread::sleep(Duration::from_millis(20));
     assert!(kind(&probe).oldest_ms >= 20);
-    lives[0].slot().left(sent);
-    let sent = lives[0].slot().entered();
+    lives[0].vitals().left(sent);
+    let sent = lives[0].vitals().entered();
     assert!(kind(&probe).oldest_ms < 20);
-    lives[0].slot().left(sent);
+    lives[0].vitals().left(sent);
     assert_eq!(kind(&probe).oldest_ms, 0);
 }

@@ -18,7 +18,7 @@ fn scrape() -> (Scrape, Vec<Life>) {
     }
     let hub = Life::begin(&probes.of(&HUB), "0".into());
     for message in [HubIn::Tick, HubIn::Tick, HubIn::Notice] {
-        hub.slot().handled::<HubIn>(message.index(), 0, hub.slot().probe().now());
+        hub.vitals().handled::<HubIn>(message.index(), 0, hub.vitals().probe().now());
     }
     drop(Life::begin(&probes.of(&SESSION), "s".into()));
     let store = IntGauge::new("parlor_store_bytes", "Bytes on \"disk\",\nwith \\ and a line's end.").unwrap();

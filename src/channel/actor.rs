@@ -59,9 +59,9 @@ impl ChannelActor {
         arbiter: &ArbiterHandle,
     ) -> Post<ChannelIn> {
         let life = Life::begin(&context.probes.of(&CHANNEL), name.as_str().into());
-        let slot = Arc::clone(life.slot());
+        let vitals = Arc::clone(life.vitals());
         let address = Self::start_in_arbiter(arbiter, move |ctx| {
-            let own = Post::new(ctx.address().recipient(), life.slot());
+            let own = Post::new(ctx.address().recipient(), life.vitals());
             let settings = Settings::of(&context.config);
             let (lives, called, hidden) = (Rc::new(Cell::new(0)), name.clone(), context.hidden.clone());
             let factory = move || {
@@ -87,7 +87,7 @@ impl ChannelActor {
                 leaving: false,
             }
         });
-        Post::new(address.recipient(), &slot)
+        Post::new(address.recipient(), &vitals)
     }
 
     /// Does what the core said; if it was rebuilt, what it says first. What panics over that costs the core its life, too.

@@ -86,7 +86,7 @@ impl Registry {
     ) -> RegistryHandle {
         let notes = Notes::new(meta);
         let life = Life::begin(&probes.of(&PRESENCE), "registry".into());
-        let slot = Arc::clone(life.slot());
+        let vitals = Arc::clone(life.vitals());
         let shared = Arc::new(Shared::default());
         let (timeout, sweep_every) = (config.timeout, config.sweep);
         let factory = {
@@ -116,7 +116,7 @@ impl Registry {
                 flushed: clock::moment(),
             })
         };
-        let post = Post::new(address.clone().recipient(), &slot);
+        let post = Post::new(address.clone().recipient(), &vitals);
         RegistryHandle { post, stop: address.recipient(), notes }
     }
 

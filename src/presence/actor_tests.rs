@@ -40,9 +40,9 @@ impl Hub {
     fn start(id: u32, registry: &Post<RegistryIn>) -> Self {
         let (tell, heard) = mpsc::unbounded_channel();
         let life = Life::begin(&Probes::default().of(&EAR), "ear".into());
-        let slot = Arc::clone(life.slot());
+        let vitals = Arc::clone(life.vitals());
         let keeper = Keeper::new(life, Budget::default(), move || tell.clone());
-        let post = Post::new(Ear { keeper }.start().recipient(), &slot);
+        let post = Post::new(Ear { keeper }.start().recipient(), &vitals);
         let hub = Self { id: HubId(id), post, heard, registry: registry.clone() };
         hub.introduce();
         hub

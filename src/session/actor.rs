@@ -66,7 +66,7 @@ impl Session {
         let sid = secret.sid();
         let life = Life::begin(&app.sessions_probe, Arc::clone(&sid.0));
         let ctx = Ctx::<Self>::new();
-        let post = Post::new(ctx.address().recipient(), life.slot());
+        let post = Post::new(ctx.address().recipient(), life.vitals());
         let address = address.map_or_else(|| "unix".into(), |address| address.to_string());
         let now = clock::moment();
         let queue = config.limits.session_queue_bytes;
@@ -239,8 +239,8 @@ impl Session {
 
     /// Does something of the session's that is no message; if that panics, the session ends.
     pub(super) fn guard(&mut self, what: &str, act: impl FnOnce(&mut Self)) {
-        let slot = Arc::clone(self.life.slot());
-        if !endure(&slot, what, || act(self)) {
+        let vitals = Arc::clone(self.life.vitals());
+        if !endure(&vitals, what, || act(self)) {
             self.break_off();
         }
     }
@@ -324,8 +324,8 @@ impl Handler<Envelope<SessionIn>> for Session {
     type Result = ();
 
     fn handle(&mut self, envelope: Envelope<SessionIn>, ctx: &mut Ctx<Self>) {
-        let slot = Arc::clone(self.life.slot());
-        if !attempt(&slot, envelope, |message| self.take(message, ctx)) {
+        let vitals = Arc::clone(self.life.vitals());
+        if !attempt(&vitals, envelope, |message| self.take(message, ctx)) {
             self.break_off();
         }
     }

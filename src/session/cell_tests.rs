@@ -28,7 +28,7 @@ fn cell(outbox: Outbox) -> Cell {
     let secret = Secret::new(HubId(0), [0; 32]);
     let sid = secret.sid();
     let life = Life::begin(&Probes::default().of(&SESSION), Arc::clone(&sid.0));
-    let session = Post::new(Context::<Idle>::new().address().recipient(), life.slot());
+    let session = Post::new(Context::<Idle>::new().address().recipient(), life.vitals());
     Cell::new(Conn { boot: 1, count: 1 }, (secret, sid), String::new(), outbox, Moment(0), session)
 }
 

@@ -56,9 +56,9 @@ impl Hub {
         let life = Life::begin(&app.context.probes.of(&HUB), id.0.to_string().into());
         let ctx = Ctx::<Self>::new();
         let address = ctx.address();
-        let own = Post::new(address.clone().recipient(), life.slot());
-        let from_channels = Post::new(address.clone().recipient(), life.slot());
-        let introduce = Post::new(address.recipient(), life.slot());
+        let own = Post::new(address.clone().recipient(), life.vitals());
+        let from_channels = Post::new(address.clone().recipient(), life.vitals());
+        let introduce = Post::new(address.recipient(), life.vitals());
         let worker = Rc::new(Worker::new(id, Arc::clone(app), own.clone()));
         let factory = {
             let worker = Rc::clone(&worker);
@@ -100,7 +100,7 @@ impl Hub {
             && !rested
             && let Err(panic) = caught(|| self.send_away())
         {
-            self.keeper.slot().broke("sending sessions away", &panic);
+            self.keeper.vitals().broke("sending sessions away", &panic);
         }
     }
 }

@@ -118,7 +118,7 @@ impl Worker {
         cell.borrow_mut().admission = admission;
         if self.app.is_draining() {
             cell.borrow_mut().end(CloseCode::Draining, None, Reason::Drained, clock::moment());
-        } else if self.hub.slot().rests() {
+        } else if self.hub.vitals().rests() {
             let problem = Problem::new(ErrorCode::Unavailable, "this worker rests; come back, to another one perhaps");
             cell.borrow_mut().end(CloseCode::Later, Some(problem), Reason::Disconnected, clock::moment());
         } else if refused.is_some() {

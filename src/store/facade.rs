@@ -89,7 +89,7 @@ impl Store {
             durability: config.durability,
             sync_interval: config.sync_interval,
             watchers: RwLock::default(),
-            slot: Arc::clone(alive.slot()),
+            vitals: Arc::clone(alive.vitals()),
             figures: Figures::new(),
         });
         let writer = Writer::new(Arc::clone(&core), alive).map_err(refused)?;

@@ -47,7 +47,7 @@ pub(super) type Step<'a> = &'a mut dyn FnMut(Option<&Record<'_>>) -> Result<Cont
 
 impl Local {
     pub(super) fn push(&self, op: Op) {
-        let sent = self.0.slot.probe().now();
+        let sent = self.0.vitals.probe().now();
         self.0.entered(sent);
         if let Err((op, why)) = self.0.queue.push(op, sent) {
             self.0.left(sent);

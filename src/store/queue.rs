@@ -71,7 +71,7 @@ impl Op {
     }
 }
 
-/// A write, and when it was sent, as the writer's slot reckons.
+/// A write, and when it was sent, as the writer's clock has it.
 pub(super) struct Waiting {
     pub(super) op: Op,
     pub(super) sent: u64,

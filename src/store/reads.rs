@@ -45,7 +45,7 @@ impl Drop for Handle {
             std::mem::take(&mut jobs.0)
         };
         self.0.filled.notify_all();
-        left.into_iter().for_each(|(_, sent)| self.0.life.slot().left(sent));
+        left.into_iter().for_each(|(_, sent)| self.0.life.vitals().left(sent));
     }
 }
 
@@ -121,7 +121,7 @@ impl Pool {
         let mut jobs = self.jobs.lock();
         let taken = jobs.0.len() < WAITING;
         if taken {
-            jobs.0.push_back((job, self.life.slot().entered()));
+            jobs.0.push_back((job, self.life.vitals().entered()));
             drop(jobs);
             self.filled.notify_one();
         }
@@ -147,13 +147,13 @@ impl Pool {
     }
 
     fn run(&self, job: Job, sent: u64) {
-        let slot = self.life.slot();
-        slot.left(sent);
-        let begun = slot.probe().now();
+        let vitals = self.life.vitals();
+        vitals.left(sent);
+        let begun = vitals.probe().now();
         let done = caught(job);
-        slot.handled::<Reading>(Reading::Read.index(), sent, begun);
+        vitals.handled::<Reading>(Reading::Read.index(), sent, begun);
         if let Err(panic) = done {
-            slot.broke("a read", &panic);
+            vitals.broke("a read", &panic);
         }
     }
 }

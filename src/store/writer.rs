@@ -26,7 +26,7 @@ mod stepped;
 use crate::clock;
 use crate::config::Durability;
 use crate::planted::{Bug, planted};
-use crate::supervise::{Life, Named, Panic, Slot, caught};
+use crate::supervise::{Life, Named, Panic, Vitals, caught};
 #[cfg(feature = "testing")]
 pub use stepped::Stepped;
 
@@ -44,7 +44,7 @@ pub(super) struct Core {
     pub(super) durability: Durability,
     pub(super) sync_interval: Duration,
     pub(super) watchers: RwLock<Watchers>,
-    pub(super) slot: Arc<Slot>,
+    pub(super) vitals: Arc<Vitals>,
     pub(super) figures: Figures,
 }
 
@@ -62,19 +62,19 @@ impl Core {
 
     /// A write that was sent then waits.
     pub(super) fn entered(&self, sent: u64) {
-        self.slot.entered_at(sent);
+        self.vitals.entered_at(sent);
         self.figures.depth.inc();
     }
 
     /// It waits no more.
     pub(super) fn left(&self, sent: u64) {
-        self.slot.left(sent);
+        self.vitals.left(sent);
         self.figures.depth.dec();
     }
 
     /// A panic is counted, and an error like others.
     fn broke<T>(&self, what: &str, panic: &Panic) -> Result<T, EngineError> {
-        self.slot.broke(what, panic);
+        self.vitals.broke(what, panic);
         Err(EngineError::Failed(format!("{what} panicked")))
     }
 
@@ -93,7 +93,7 @@ impl Core {
         for (name, record) in changes {
             for (_, tell) in watchers.iter().filter(|(prefix, _)| name.starts_with(prefix)) {
                 if let Err(panic) = caught(|| tell(name, record.as_ref())) {
-                    self.slot.broke("telling of a record", &panic);
+                    self.vitals.broke("telling of a record", &panic);
                 }
             }
         }
@@ -159,7 +159,7 @@ impl Writer {
     fn commit(&mut self, ops: Vec<Waiting>) -> Result<(), EngineError> {
         let core = Arc::clone(&self.core);
         let began = clock::stamp();
-        let begun = core.slot.probe().now();
+        let begun = core.vitals.probe().now();
         let sent: Vec<(usize, u64)> = ops.iter().map(|waiting| (waiting.op.index(), waiting.sent)).collect();
         if !self.chores.is_empty() || ops.iter().any(|waiting| waiting.op.reads_back()) {
             core.view.rows.settled()?;
@@ -205,7 +205,7 @@ impl Writer {
         }
         self.chores.retain(|id| Some(*id) != swept);
         self.chores.append(&mut commit.gone);
-        sent.into_iter().for_each(|(index, sent)| core.slot.handled::<Op>(index, sent, begun));
+        sent.into_iter().for_each(|(index, sent)| core.vitals.handled::<Op>(index, sent, begun));
         Ok(())
     }
 
@@ -241,7 +241,7 @@ impl Writer {
     fn go_on(&self) {
         log::info!("the store is open again");
         self.core.watch.recovered();
-        self.core.slot.probe().restarted();
+        self.core.vitals.probe().restarted();
     }
 
     /// Reopens the engine, however often it takes; writes are refused meanwhile. False: the store is to end.

@@ -10,7 +10,7 @@ use log::Level;
 
 use super::panics::{Panic, caught};
 use super::say::say;
-use super::{Envelope, Life, Named, Slot};
+use super::{Envelope, Life, Named, Vitals};
 use crate::clock;
 use crate::model::Moment;
 
@@ -31,22 +31,23 @@ impl Default for Budget {
 
 /// Opens an envelope and has `handle` deal with its message. Returns whether it did; if not, it panicked, and what it
 /// worked on must not be used again.
-pub fn attempt<M: Named>(slot: &Slot, envelope: Envelope<M>, handle: impl FnOnce(M)) -> bool {
+pub fn attempt<M: Named>(vitals: &Vitals, envelope: Envelope<M>, handle: impl FnOnce(M)) -> bool {
     let index = envelope.message().index();
     let (message, sent) = envelope.open();
-    let begun = slot.probe().now();
+    let begun = vitals.probe().now();
     let done = caught(|| handle(message));
-    slot.handled::<M>(index, sent, begun);
-    done.map_err(|panic| slot.broke(&slot.probe().message(slot.probe().kind().first::<M>() + index), &panic)).is_ok()
+    vitals.handled::<M>(index, sent, begun);
+    done.map_err(|panic| vitals.broke(&vitals.probe().message(vitals.probe().kind().first::<M>() + index), &panic))
+        .is_ok()
 }
 
 /// Does `act`, which is no message. Returns whether it did; if not, it panicked.
-pub fn endure(slot: &Slot, what: &str, act: impl FnOnce()) -> bool {
-    let begun = slot.probe().now();
+pub fn endure(vitals: &Vitals, what: &str, act: impl FnOnce()) -> bool {
+    let begun = vitals.probe().now();
     let done = caught(act);
-    let now = slot.probe().now();
-    slot.took(Duration::from_nanos(now.saturating_sub(begun)), now, || what.to_owned());
-    done.map_err(|panic| slot.broke(what, &panic)).is_ok()
+    let now = vitals.probe().now();
+    vitals.took(Duration::from_nanos(now.saturating_sub(begun)), now, || what.to_owned());
+    done.map_err(|panic| vitals.broke(what, &panic)).is_ok()
 }
 
 /// Holds an actor's state `S` and rebuilds it when a handler panics.
@@ -70,8 +71,8 @@ impl<S> Keeper<S> {
     }
 
     /// What the actor shows.
-    pub fn slot(&self) -> &Slot {
-        self.life.slot()
+    pub fn vitals(&self) -> &Vitals {
+        self.life.vitals()
     }
 
     /// When the actor ends, it will be for this.
@@ -81,7 +82,7 @@ impl<S> Keeper<S> {
 
     /// Whether the budget is spent: the actor does nothing until it recovers.
     pub fn is_down(&self) -> bool {
-        self.slot().rests()
+        self.vitals().rests()
     }
 
     /// Opens an envelope and has `handle` deal with its message. Returns whether the state was rebuilt: the actor then
@@ -91,7 +92,7 @@ impl<S> Keeper<S> {
             return self.rebuild();
         }
         let state = &mut self.state;
-        let worked = attempt(self.life.slot(), envelope, |message| handle(state, message));
+        let worked = attempt(self.life.vitals(), envelope, |message| handle(state, message));
         !worked && self.rebuild()
     }
 
@@ -103,12 +104,12 @@ impl<S> Keeper<S> {
             return self.rebuild();
         }
         let state = &mut self.state;
-        !endure(self.life.slot(), what, || act(state)) && self.rebuild()
+        !endure(self.life.vitals(), what, || act(state)) && self.rebuild()
     }
 
     /// Something that the actor does beside its state panicked. Returns whether the state was rebuilt.
     pub fn broke(&mut self, what: &str, panic: &Panic) -> bool {
-        self.slot().broke(what, panic);
+        self.vitals().broke(what, panic);
         self.rebuild()
     }
 
@@ -128,15 +129,15 @@ impl<S> Keeper<S> {
             match caught(|| (self.factory)()) {
                 Ok(state) => {
                     self.state = state;
-                    self.slot().probe().restarted();
-                    self.slot().rest(false);
+                    self.vitals().probe().restarted();
+                    self.vitals().rest(false);
                     return true;
                 }
-                Err(panic) => self.slot().broke("its new life", &panic),
+                Err(panic) => self.vitals().broke("its new life", &panic),
             }
         }
-        if self.slot().rest(true) {
-            let (kind, name) = (self.slot().probe().kind().name, self.slot().name());
+        if self.vitals().rest(true) {
+            let (kind, name) = (self.vitals().probe().kind().name, self.vitals().name());
             say(Level::Error, module_path!(), (kind, name), format_args!("is over its restart budget and rests"));
         }
         false
@@ -167,7 +168,7 @@ mod tests {
             panic!("on purpose");
         }));
         assert_eq!(*kept.state(), 0);
-        let seen = kept.slot().probe().snapshot();
+        let seen = kept.vitals().probe().snapshot();
         assert_eq!((seen.panics, seen.restarts, seen.live), (1, 1, 1));
     }
 
@@ -179,7 +180,7 @@ mod tests {
         assert!(kept.is_down());
         assert!(!kept.run("a tick", |n| *n = 9) && !kept.recover());
         assert_ne!(*kept.state(), 9);
-        let probe = kept.slot().probe().clone();
+        let probe = kept.vitals().probe().clone();
         assert_eq!((probe.resting(9), probe.snapshot().resting), (vec!["it".to_owned()], 1));
         drop(kept);
         assert_eq!((probe.resting(9), probe.snapshot().resting), (vec![], 0));
@@ -190,7 +191,7 @@ mod tests {
         let mut kept = keeper(1, || 0);
         kept.budget.within = Duration::ZERO;
         kept.past.push_back(clock::moment());
-        kept.slot().rest(true);
+        kept.vitals().rest(true);
         assert!(kept.recover() && !kept.is_down() && !kept.recover());
     }
 
@@ -205,7 +206,7 @@ mod tests {
         });
         fails.set(3);
         assert!(kept.run("a tick", |_| panic!("on purpose")));
-        assert_eq!((*kept.state(), kept.slot().probe().snapshot().panics), (7, 4));
+        assert_eq!((*kept.state(), kept.vitals().probe().snapshot().panics), (7, 4));
         fails.set(99);
         assert!(!kept.run("a tick", |_| panic!("on purpose")));
         assert!(kept.is_down());

@@ -13,8 +13,8 @@ mod panics;
 mod post;
 mod probe;
 mod say;
-mod slot;
 mod slow;
+mod vitals;
 
 pub use faults::Faults;
 pub use keeper::{Budget, Keeper, attempt, endure};
@@ -23,4 +23,4 @@ pub use kind::{Kind, Lasting, Named};
 pub use panics::{Panic, caught, caught_all, log_panics};
 pub use post::{Envelope, Post};
 pub use probe::{Probe, Probes, Snapshot};
-pub use slot::{Life, Slot};
+pub use vitals::{Life, Vitals};

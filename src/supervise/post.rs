@@ -11,7 +11,7 @@ use actix::{Message, Recipient};
 #[cfg(feature = "testing")]
 use super::carrier;
 use super::panics::{Panic, caught_all};
-use super::{Named, Slot};
+use super::{Named, Vitals};
 
 /// A message on its way, counted while it lives.
 #[derive(Debug)]
@@ -38,13 +38,13 @@ impl<M> Envelope<M> {
 
 #[derive(Debug)]
 struct Inside {
-    slot: Arc<Slot>,
+    vitals: Arc<Vitals>,
     sent: u64,
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        self.slot.left(self.sent);
+        self.vitals.left(self.sent);
     }
 }
 
@@ -52,7 +52,7 @@ impl Drop for Inside {
 #[derive(Debug)]
 pub struct Post<M: Named + Send + 'static> {
     to: Recipient<Envelope<M>>,
-    slot: Arc<Slot>,
+    vitals: Arc<Vitals>,
     #[cfg(feature = "testing")]
     mailbox: Option<Arc<carrier::Mailbox>>,
 }
@@ -61,7 +61,7 @@ impl<M: Named + Send + 'static> Clone for Post<M> {
     fn clone(&self) -> Self {
         Self {
             to: self.to.clone(),
-            slot: Arc::clone(&self.slot),
+            vitals: Arc::clone(&self.vitals),
             #[cfg(feature = "testing")]
             mailbox: self.mailbox.clone(),
         }
@@ -69,19 +69,19 @@ impl<M: Named + Send + 'static> Clone for Post<M> {
 }
 
 impl<M: Named + Send + 'static> Post<M> {
-    /// A way to `to`, counted by `slot`.
-    pub fn new(to: Recipient<Envelope<M>>, slot: &Arc<Slot>) -> Self {
+    /// A way to `to`, counted by `vitals`.
+    pub fn new(to: Recipient<Envelope<M>>, vitals: &Arc<Vitals>) -> Self {
         Self {
             #[cfg(feature = "testing")]
-            mailbox: carrier::mailbox(&to, slot.probe().kind().name),
+            mailbox: carrier::mailbox(&to, vitals.probe().kind().name),
             to,
-            slot: Arc::clone(slot),
+            vitals: Arc::clone(vitals),
         }
     }
 
     /// What the actor shows.
-    pub fn slot(&self) -> &Slot {
-        &self.slot
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     /// Has `work` done beside the actor, on this thread. What it panics with is sent to the actor as a message, which is to
@@ -97,7 +97,7 @@ impl<M: Named + Send + 'static> Post<M> {
 
     /// Puts `message` at the end of the mailbox. To an actor that ended it is dropped in silence.
     pub fn send(&self, message: M) {
-        let inside = Inside { slot: Arc::clone(&self.slot), sent: self.slot.entered() };
+        let inside = Inside { vitals: Arc::clone(&self.vitals), sent: self.vitals.entered() };
         let envelope = Envelope { message, inside };
         #[cfg(feature = "testing")]
         if let Some(mailbox) = &self.mailbox {

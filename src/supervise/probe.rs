@@ -11,7 +11,7 @@ use slab::Slab;
 use super::ages::Ages;
 use super::kind::snake;
 use super::slow::Slow;
-use super::{Kind, Slot};
+use super::{Kind, Vitals};
 use crate::clock;
 
 /// Bucket bounds in seconds: 10 µs to 10 s, three to a decade.
@@ -68,7 +68,7 @@ pub struct Probe {
     handle: Histogram,
     wait: Histogram,
     slow: Slow,
-    slots: Mutex<Slab<Arc<Slot>>>,
+    shown: Mutex<Slab<Arc<Vitals>>>,
 }
 
 /// A probe's figures at one moment.
@@ -121,7 +121,7 @@ impl Probe {
             handle: histogram("parlor_actor_handle_seconds", "Time that an actor took to handle a message."),
             wait: histogram("parlor_actor_wait_seconds", "Time that a message waited in an actor's mailbox."),
             slow: Slow::new(slow),
-            slots: Mutex::default(),
+            shown: Mutex::default(),
         }
     }
 
@@ -148,21 +148,21 @@ impl Probe {
     }
 
     /// An instance came to life, and shows this.
-    pub(super) fn show(&self, slot: Arc<Slot>) -> u32 {
+    pub(super) fn show(&self, vitals: Arc<Vitals>) -> u32 {
         self.started();
-        self.slots.lock().insert(slot) as u32
+        self.shown.lock().insert(vitals) as u32
     }
 
     /// An instance that showed itself ended.
     pub(super) fn hide(&self, place: u32, ending: usize) {
-        let gone = self.slots.lock().try_remove(place as usize);
+        let gone = self.shown.lock().try_remove(place as usize);
         drop(gone);
         self.stopped(ending);
     }
 
     /// Looks at what every instance shows; takes the longer the more there are. What it is given must not begin or end one.
-    pub fn each(&self, mut look: impl FnMut(&Arc<Slot>)) {
-        self.slots.lock().iter().for_each(|(_, slot)| look(slot));
+    pub fn each(&self, mut look: impl FnMut(&Arc<Vitals>)) {
+        self.shown.lock().iter().for_each(|(_, vitals)| look(vitals));
     }
 
     /// The names of those that are over their restart budget, at most `most`.
@@ -170,8 +170,13 @@ impl Probe {
         if self.resting.load(Relaxed) <= 0 {
             return Vec::new();
         }
-        let slots = self.slots.lock();
-        slots.iter().filter(|(_, slot)| slot.rests()).take(most).map(|(_, slot)| slot.name().to_owned()).collect()
+        let shown = self.shown.lock();
+        shown
+            .iter()
+            .filter(|(_, vitals)| vitals.rests())
+            .take(most)
+            .map(|(_, vitals)| vitals.name().to_owned())
+            .collect()
     }
 
     /// A message was put into a mailbox.

@@ -28,36 +28,36 @@ fn what_is_handled_is_counted_by_its_type_and_ends_by_their_reason() {
     let (probe, lives) = lives(3);
     for (message, times) in [(Word::Short, 2), (Word::VeryLong, 3)] {
         for _ in 0..times {
-            lives[0].slot().handled::<Word>(message.index(), 0, 0);
+            lives[0].vitals().handled::<Word>(message.index(), 0, 0);
         }
     }
-    lives[1].slot().handled::<Other>(Other::Short.index(), 0, 0);
+    lives[1].vitals().handled::<Other>(Other::Short.index(), 0, 0);
     let seen = probe.snapshot();
     assert_eq!(seen.handled, [("short".to_owned(), 3), ("very_long".to_owned(), 3)]);
     assert_eq!((seen.live, seen.started), (3, 3));
     drop(lives);
     let seen = probe.snapshot();
     assert_eq!((seen.live, seen.started, seen.stopped), (0, 3, vec![("stopped".to_owned(), 3)]));
-    probe.each(|slot| panic!("{} is shown", slot.name()));
+    probe.each(|vitals| panic!("{} is shown", vitals.name()));
 }
 
 #[test]
 fn a_jammed_one_shows_among_a_thousand_busy_ones() {
     let (probe, lives) = lives(1000);
-    let jammed = lives[500].slot();
+    let jammed = lives[500].vitals();
     let sent = [jammed.entered(), jammed.entered()];
     let begun = std::time::Instant::now();
     while begun.elapsed() < Duration::from_millis(250) {
         for life in &lives {
-            let slot = life.slot();
-            if slot.name() != "500" {
-                slot.left(slot.entered());
+            let vitals = life.vitals();
+            if vitals.name() != "500" {
+                vitals.left(vitals.entered());
             }
         }
     }
     assert!(probe.snapshot().oldest >= Duration::from_millis(100), "{:?}", probe.snapshot());
     let mut waiting = Vec::new();
-    probe.each(|slot| waiting.extend((slot.waiting().0 > 0).then(|| (slot.name().to_owned(), slot.waiting()))));
+    probe.each(|vitals| waiting.extend((vitals.waiting().0 > 0).then(|| (vitals.name().to_owned(), vitals.waiting()))));
     let [(name, (2, oldest))] = &waiting[..] else { panic!("{waiting:?}") };
     assert!(name == "500" && *oldest >= Duration::from_millis(250), "{waiting:?}");
     sent.into_iter().for_each(|sent| jammed.left(sent));
@@ -68,12 +68,12 @@ fn a_jammed_one_shows_among_a_thousand_busy_ones() {
 #[test]
 fn the_longest_handler_of_late_is_told_with_its_message() {
     let (_, lives) = lives(1);
-    let slot = lives[0].slot();
-    assert_eq!(slot.longest(), None);
-    let now = slot.probe().now();
-    slot.handled::<Word>(Word::VeryLong.index(), now, now.saturating_sub(7_000_000));
-    slot.handled::<Word>(Word::Short.index(), now, slot.probe().now());
-    let (took, message) = slot.longest().expect("there was one");
-    assert_eq!(slot.probe().message(message), "very_long");
+    let vitals = lives[0].vitals();
+    assert_eq!(vitals.longest(), None);
+    let now = vitals.probe().now();
+    vitals.handled::<Word>(Word::VeryLong.index(), now, now.saturating_sub(7_000_000));
+    vitals.handled::<Word>(Word::Short.index(), now, vitals.probe().now());
+    let (took, message) = vitals.longest().expect("there was one");
+    assert_eq!(vitals.probe().message(message), "very_long");
     assert!(took < Duration::from_secs(1), "{took:?}");
 }

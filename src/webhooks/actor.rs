@@ -130,7 +130,7 @@ impl Webhooks {
         let kept = Arc::clone(&disk);
         let setting = Arc::new(setting);
         let address = Self::start_in_arbiter(arbiter, move |ctx| {
-            let own = Post::new(ctx.address().recipient(), life.slot());
+            let own = Post::new(ctx.address().recipient(), life.vitals());
             let (looks, stores) = (own.clone(), own.clone());
             setting.signals.wake(move || looks.send(In::Look));
             disk.tell(Box::new(move |stored| stores.send(In::Stored(stored))));

@@ -113,7 +113,7 @@ impl Lines {
     fn start_on(worker: &Rc<Worker>) -> Post<LineIn> {
         let life = Life::begin(&worker.app.context.probes.of(&LONGPOLL), worker.id.0.to_string().into());
         let ctx = Ctx::<Self>::new();
-        let own = Post::new(ctx.address().recipient(), life.slot());
+        let own = Post::new(ctx.address().recipient(), life.vitals());
         let factory = {
             let (worker, own) = (Rc::clone(worker), own.clone());
             // Sessions of a life that broke end with it, and their clients begin others.

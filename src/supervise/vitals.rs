@@ -15,7 +15,7 @@ const OF_LATE: u64 = 6;
 
 /// One actor's figures. Times are nanoseconds after its probe was made.
 #[derive(Debug)]
-pub struct Slot {
+pub struct Vitals {
     probe: Arc<Probe>,
     name: Arc<str>,
     /// When the oldest message that waits was sent, or one before it.
@@ -49,7 +49,7 @@ fn tens(now: u64) -> u64 {
     (now / 10_000_000_000) & 0xff_ffff
 }
 
-impl Slot {
+impl Vitals {
     pub(super) fn new(probe: Arc<Probe>, name: Arc<str>) -> Self {
         let (since, long, depth) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU32::new(0));
         Self { probe, name, since, long, depth, rests: AtomicBool::new(false) }
@@ -151,7 +151,7 @@ fn is_late(when: u64, now: u64) -> bool {
 /// An actor's life: while it lasts, the actor is counted and shown.
 #[derive(Debug)]
 pub struct Life {
-    slot: Arc<Slot>,
+    vitals: Arc<Vitals>,
     place: u32,
     ending: u8,
 }
@@ -159,14 +159,14 @@ pub struct Life {
 impl Life {
     /// An actor of the probe's kind comes to life.
     pub fn begin(probe: &Arc<Probe>, name: Arc<str>) -> Self {
-        let slot = Arc::new(Slot::new(Arc::clone(probe), name));
-        let place = probe.show(Arc::clone(&slot));
-        Self { slot, place, ending: 0 }
+        let vitals = Arc::new(Vitals::new(Arc::clone(probe), name));
+        let place = probe.show(Arc::clone(&vitals));
+        Self { vitals, place, ending: 0 }
     }
 
     /// What it shows.
-    pub fn slot(&self) -> &Arc<Slot> {
-        &self.slot
+    pub fn vitals(&self) -> &Arc<Vitals> {
+        &self.vitals
     }
 
     /// When it ends, it will be for this: one of the endings of its kind.
@@ -177,8 +177,8 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
-        self.slot.rest(false);
-        self.slot.probe.hide(self.place, self.ending.into());
+        self.vitals.rest(false);
+        self.vitals.probe.hide(self.place, self.ending.into());
     }
 }
 
@@ -194,6 +194,6 @@ mod tests {
 
     #[test]
     fn what_an_idle_actor_shows_is_small() {
-        assert!(size_of::<Slot>() <= 48 && size_of::<Life>() <= 16);
+        assert!(size_of::<Vitals>() <= 48 && size_of::<Life>() <= 16);
     }
 }
