@@ -12,12 +12,13 @@ use bytes::{BufMut, Bytes};
 use super::entry::{self, Cache, Entry, Known, Mark, Missing};
 use super::keys::{self, ChannelId};
 use super::places::place_key;
+use super::prune::Gone;
 use super::queue::{Op, Waiting};
 use super::reply::Answer;
 use super::rows::{Batch, EngineError, MAX_VALUE};
 use super::seal;
 use super::view::View;
-use super::{AppendError, Head, MetaOp, Versioned, WriteError, block, index, life};
+use super::{AppendError, Head, MetaOp, Trimmed, Versioned, WriteError, block, index, life};
 use crate::clock;
 use crate::model::{ChannelName, MAX_SEQ, Message, Wall};
 
@@ -83,13 +84,14 @@ impl<'a> Commit<'a> {
                 let outcome = self.append(&name, after, &batch);
                 self.answers.push(Answer::Head(reply, outcome));
             }
-            Op::Trim(name, below, reply) => match self.trim(&name, below) {
-                Ok((_, false)) => self.rest.push(Waiting { op: Op::Trim(name, below, reply), sent }),
+            Op::Trim(name, below, mut gone, reply) => match self.trim(&name, below, &mut gone) {
+                Ok((_, false)) => self.rest.push(Waiting { op: Op::Trim(name, below, gone, reply), sent }),
                 Ok((entry, true)) => {
+                    let Gone { messages, bytes } = gone;
                     let head = entry.show(self.generation);
-                    self.answers.push(Answer::Head(reply, Ok(head)));
+                    self.answers.push(Answer::Trimmed(reply, Ok(Trimmed { head, messages, bytes })));
                 }
-                Err(error) => self.answers.push(Answer::Head(reply, Err(error))),
+                Err(error) => self.answers.push(Answer::Trimmed(reply, Err(error))),
             },
             Op::Redact(name, seqs, reply) => {
                 let outcome = self.redact(&name, &seqs);

@@ -129,6 +129,11 @@ pub(crate) fn last(key: &[u8]) -> Option<Seq> {
     Some(Seq::from_be_bytes(key.get(9..17)?.try_into().ok()?))
 }
 
+/// The hour in a key of [`hour`].
+pub(super) fn of_hour(key: &[u8]) -> Option<Hour> {
+    Some(Hour(u32::from_be_bytes(key.get(9..13)?.try_into().ok()?)))
+}
+
 /// The channel and the last place in a key of [`block`]; `None` for any other.
 pub(crate) fn of_block(key: &[u8]) -> Option<(ChannelId, Seq)> {
     let block = key.len() == 17 && key[0] == MESSAGE;
@@ -199,6 +204,7 @@ mod tests {
     fn what_a_key_is_made_of_is_read_back() {
         assert_eq!((number(&block(5, 9)), last(&block(5, 9))), (Some(5), Some(9)));
         assert_eq!(name(&channel("general")), Some("general"));
+        assert_eq!((of_hour(&hour(5, Hour(9))), of_hour(&[2])), (Some(Hour(9)), None));
         assert_eq!(
             (of_block(&block(5, 9)), of_block(&channel("sixteen-bytes-xx")), of_block(&[])),
             (Some((5, 9)), None, None)

@@ -1,21 +1,19 @@
-//! The seams over one machine's rows: reads go to the rows at once, writes to the writer's queue.
+//! The seam for messages over one machine's rows: reads go to the rows at once, writes to the writer's queue.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::commit::{open_meta, unavailable};
+use super::commit::unavailable;
 use super::entry::{self, Entry, Missing};
+use super::prune::Gone;
 use super::queue::Op;
 use super::record::Record;
 use super::reply::Reply;
 use super::rows::EngineError;
 use super::seal::{self, Bad};
 use super::writer::Core;
-use super::{
-    AppendError, ChannelLog, Done, Head, Meta, MetaOp, ReadError, Tell, Unread, Versioned, WriteError, block, keys,
-    record,
-};
+use super::{AppendError, ChannelLog, Done, Head, ReadError, Trimmed, Unread, block, keys, record};
 use crate::model::{ChannelName, Hour, Key, Message, Seq, UserName};
 
 /// How many messages are walked to count unread ones, for each that may be counted.
@@ -236,6 +234,32 @@ impl ChannelLog for Local {
         })
     }
 
+    fn hours(&self, channel: &ChannelName, max: usize) -> Result<Vec<(Hour, Seq)>, ReadError> {
+        self.0.view.stable(|| {
+            let entry = self.entry(channel)?;
+            let (first, range) = (entry.anchor.seq + 1, keys::hours(entry.id, None));
+            let (mut found, mut bad): (Vec<(Hour, Seq)>, _) = (Vec::new(), None);
+            self.0.view.scan(&range.start..&range.end, false, &mut |key, value| {
+                let noted =
+                    keys::of_hour(key).ok_or(Bad::Form).and_then(|hour| Ok((hour, seal::open_number(key, value)?)));
+                match noted {
+                    // Those before it were trimmed away whole.
+                    Ok((hour, noted)) if noted <= first => found = vec![(hour, first)],
+                    Ok((_, noted)) if noted > entry.head.seq || found.len() > max => return ControlFlow::Break(()),
+                    Ok(noted) => found.push(noted),
+                    Err(why) => bad = Some(why),
+                }
+                if bad.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+            if let Some(bad) = bad {
+                return Err(ReadError::Unavailable(format!("the note of an hour is damaged: {bad}")));
+            }
+            found.retain(|_| first <= entry.head.seq);
+            found.truncate(max);
+            Ok(found)
+        })
+    }
+
     fn find(
         &self,
         channel: &ChannelName,
@@ -320,8 +344,8 @@ impl ChannelLog for Local {
         self.push(Op::Append(channel.clone(), after.clone(), batch, Reply::new(done)));
     }
 
-    fn trim(&self, channel: &ChannelName, below: Seq, done: Done<Head, AppendError>) {
-        self.push(Op::Trim(channel.clone(), below, Reply::new(done)));
+    fn trim(&self, channel: &ChannelName, below: Seq, done: Done<Trimmed, AppendError>) {
+        self.push(Op::Trim(channel.clone(), below, Gone::default(), Reply::new(done)));
     }
 
     fn redact(&self, channel: &ChannelName, seq: Seq, done: Done<Head, AppendError>) {
@@ -331,47 +355,4 @@ impl ChannelLog for Local {
     fn delete(&self, channel: &ChannelName, done: Done<(), AppendError>) {
         self.push(Op::Delete(channel.clone(), Reply::new(done)));
     }
-}
-
-impl Meta for Local {
-    fn get(&self, key: &str) -> Result<Option<Versioned>, ReadError> {
-        self.0.view.stable(|| {
-            let row = keys::meta(key);
-            let value = self.0.view.get(&row)?;
-            value.map(|value| open_record(&row, &value)).transpose()
-        })
-    }
-
-    fn list(&self, prefix: &str, after: Option<&str>, max: usize) -> Result<Vec<(String, Versioned)>, ReadError> {
-        self.0.view.stable(|| {
-            let mut found = Vec::new();
-            let mut outcome = Ok(());
-            if max == 0 {
-                return Ok(found);
-            }
-            let range = keys::metas(prefix, after);
-            self.0.view.scan(&range.start..&range.end, false, &mut |key, value| {
-                match open_record(key, value) {
-                    Ok(record) => found.extend(keys::name(key).map(|name| (name.to_owned(), record))),
-                    Err(error) => outcome = Err(error),
-                }
-                if outcome.is_ok() && found.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            outcome.map(|()| found)
-        })
-    }
-
-    fn write(&self, ops: Vec<MetaOp>, done: Done<(), WriteError>) {
-        self.push(Op::Meta(ops, Reply::new(done)));
-    }
-
-    fn watch(&self, prefix: &str, tell: Tell) {
-        self.0.watchers.write().push((prefix.to_owned(), tell.into()));
-    }
-}
-
-fn open_record(key: &[u8], value: &[u8]) -> Result<Versioned, ReadError> {
-    open_meta(key, value).map_err(|bad| {
-        ReadError::Unavailable(format!("the record {:?} is damaged: {bad}", keys::name(key).unwrap_or_default()))
-    })
 }

@@ -32,6 +32,17 @@ pub struct Unread {
     pub looked_at: u64,
 }
 
+/// What a trim came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trimmed {
+    /// Where the log stands now.
+    pub head: Head,
+    /// How many messages are gone.
+    pub messages: u64,
+    /// How many bytes of bodies they had.
+    pub bytes: u64,
+}
+
 /// Called once with the outcome, from the writer's thread, or from the caller's own if the write is refused before it
 /// is queued. It must not block.
 pub type Done<T, E> = Box<dyn FnOnce(Result<T, E>) + Send>;
@@ -60,6 +71,9 @@ pub trait ChannelLog: Send + Sync + 'static {
 
     /// The first kept message of `hour`; `None` if that hour has none.
     fn first_of_hour(&self, channel: &ChannelName, hour: Hour) -> Result<Option<Seq>, ReadError>;
+
+    /// The hours of which messages are kept, ascending, each with the first of them; at most `max`.
+    fn hours(&self, channel: &ChannelName, max: usize) -> Result<Vec<(Hour, Seq)>, ReadError>;
 
     /// Where `user` used `key` among the messages `from ..= to`.
     fn find(
@@ -102,7 +116,7 @@ pub trait ChannelLog: Send + Sync + 'static {
     fn append(&self, channel: &ChannelName, after: &Head, batch: Vec<Message>, done: Done<Head, AppendError>);
 
     /// Forgets all messages below `below`; the chain keeps its anchor.
-    fn trim(&self, channel: &ChannelName, below: Seq, done: Done<Head, AppendError>);
+    fn trim(&self, channel: &ChannelName, below: Seq, done: Done<Trimmed, AppendError>);
 
     /// Erases the body of one message; its header stays, so that the chain still verifies.
     fn redact(&self, channel: &ChannelName, seq: Seq, done: Done<Head, AppendError>);

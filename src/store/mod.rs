@@ -36,6 +36,7 @@ mod reply;
 mod rows;
 pub(crate) mod seal;
 mod sled;
+mod small;
 mod view;
 mod writer;
 
@@ -49,7 +50,7 @@ pub use facade::Store;
 pub use failing::{Failing, Fault, Trouble};
 pub use health::Health;
 pub use kept::{Keep, SIZES, Size, keep_key, size_key};
-pub use log::{ChannelLog, Done, Hash, Head, Unread};
+pub use log::{ChannelLog, Done, Hash, Head, Trimmed, Unread};
 pub use memory::MemoryRows;
 pub use meta::{Meta, MetaOp, Tell, Versioned, WriteError};
 pub(crate) use places::asked_key;

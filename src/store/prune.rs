@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::commit::{Commit, engine, unavailable};
 use super::entry::{Entry, Mark, Missing};
 use super::keys::{self, ChannelId};
+use super::record::Record;
 use super::rows::EngineError;
 use super::{AppendError, Head, block};
 use crate::model::{ChannelName, Hour, Seq};
@@ -16,9 +17,22 @@ use crate::model::{ChannelName, Hour, Seq};
 /// Rows that one bite takes at most.
 const BITE: usize = 256;
 
+/// What a trim has taken so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gone {
+    pub(super) messages: u64,
+    /// Of bodies, as they are read.
+    pub(super) bytes: u64,
+}
+
 impl Commit<'_> {
     /// Takes blocks from the front of the log; true: down to `below`.
-    pub(super) fn trim(&mut self, name: &ChannelName, below: Seq) -> Result<(Entry, bool), AppendError> {
+    pub(super) fn trim(
+        &mut self,
+        name: &ChannelName,
+        below: Seq,
+        gone: &mut Gone,
+    ) -> Result<(Entry, bool), AppendError> {
         let mut entry = self.present(name)?;
         let target = below.saturating_sub(1).min(entry.head.seq);
         if target <= entry.anchor.seq {
@@ -28,7 +42,7 @@ impl Commit<'_> {
         let mut writes: Vec<(Vec<u8>, Option<Bytes>, Bytes)> = Vec::new();
         let mut kept_hour: Option<Hour> = None;
         let mut anchor = entry.anchor;
-        let mut bad = None;
+        let (mut bad, mut bytes) = (None, 0);
         let view = self.view;
         view.scan(&range.start..&range.end, false, &mut |key, value| {
             let records = match block::open(key, value) {
@@ -40,6 +54,7 @@ impl Commit<'_> {
             };
             if let Some(last) = records.iter().rev().find(|record| record.seq <= target) {
                 anchor = Mark { seq: last.seq, at: last.at, hash: last.link() };
+                bytes += records.iter().filter(|record| record.seq <= target).map(Record::body_length).sum::<u64>();
                 let whole = records.last().is_some_and(|record| record.seq <= target);
                 let left = (!whole).then(|| block::rewrite(key, &records, target + 1, &[]));
                 writes.push((key.to_vec(), left, Bytes::copy_from_slice(value)));
@@ -53,6 +68,8 @@ impl Commit<'_> {
         }
         let hours = keys::hours(entry.id, Some(kept_hour.unwrap_or_else(|| anchor.at.hour())));
         let hours = self.bite(&hours).map_err(engine)?;
+        gone.messages += anchor.seq - entry.anchor.seq;
+        gone.bytes += bytes;
         entry.anchor = anchor;
         // Nothing can fail behind this: the rows go with the anchor or not at all.
         self.put_entry(name, entry)?;

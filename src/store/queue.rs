@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::prune::Gone;
 use super::reply::Reply;
-use super::{AppendError, Head, MetaOp, WriteError};
+use super::{AppendError, Head, MetaOp, Trimmed, WriteError};
 use crate::model::{ChannelName, Message, Seq};
 use crate::supervise::{Kind, Lasting, Named, named};
 
@@ -26,7 +27,7 @@ pub(super) const METAS: usize = 65_536;
 pub(super) enum Op {
     Create(ChannelName, Reply<Head, AppendError>),
     Append(ChannelName, Head, Vec<Message>, Reply<Head, AppendError>),
-    Trim(ChannelName, Seq, Reply<Head, AppendError>),
+    Trim(ChannelName, Seq, Gone, Reply<Trimmed, AppendError>),
     Redact(ChannelName, Vec<Seq>, Reply<Head, AppendError>),
     Delete(ChannelName, Reply<(), AppendError>),
     Meta(Vec<MetaOp>, Reply<(), WriteError>),
@@ -59,12 +60,10 @@ impl Op {
     pub(super) fn refuse(self, why: &str) {
         let append = || AppendError::Unavailable(why.to_owned());
         match self {
-            Self::Create(_, reply)
-            | Self::Append(_, _, _, reply)
-            | Self::Trim(_, _, reply)
-            | Self::Redact(_, _, reply) => {
+            Self::Create(_, reply) | Self::Append(_, _, _, reply) | Self::Redact(_, _, reply) => {
                 reply.tell(Err(append()));
             }
+            Self::Trim(_, _, _, reply) => reply.tell(Err(append())),
             Self::Delete(_, reply) => reply.tell(Err(append())),
             Self::Meta(_, reply) => reply.tell(Err(WriteError::Unavailable(why.to_owned()))),
         }

@@ -222,6 +222,11 @@ impl Record<'_> {
         link
     }
 
+    /// How long its body is, as it is read, in bytes.
+    pub(super) fn body_length(&self) -> u64 {
+        self.body.unwrap_or(NOTHING).len() as u64
+    }
+
     /// The message that it holds.
     pub(crate) fn message(&self) -> Result<Message, Bad> {
         Ok(Message {

@@ -1,6 +1,6 @@
 //! Answers that cannot be forgotten: one that is dropped uncalled says that the outcome is unknown.
 
-use super::{AppendError, Done, Head, WriteError};
+use super::{AppendError, Done, Head, Trimmed, WriteError};
 use crate::supervise::caught;
 
 /// An error that has a word for "nobody knows".
@@ -48,6 +48,7 @@ impl<T, E: HasUnknown> Drop for Reply<T, E> {
 /// What one write came to, to be told when it is durable.
 pub(super) enum Answer {
     Head(Reply<Head, AppendError>, Result<Head, AppendError>),
+    Trimmed(Reply<Trimmed, AppendError>, Result<Trimmed, AppendError>),
     Deleted(Reply<(), AppendError>, Result<(), AppendError>),
     Meta(Reply<(), WriteError>, Result<(), WriteError>),
 }
@@ -57,6 +58,7 @@ impl Answer {
     pub(super) fn tell(self) {
         match self {
             Self::Head(reply, outcome) => reply.tell(outcome),
+            Self::Trimmed(reply, outcome) => reply.tell(outcome),
             Self::Deleted(reply, outcome) => reply.tell(outcome),
             Self::Meta(reply, outcome) => reply.tell(outcome),
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parlor::config::Durability;
 use parlor::model::ChannelName;
-use parlor::store::{AppendError, Head, MetaOp, SledRows, Store};
+use parlor::store::{AppendError, Head, MetaOp, SledRows, Store, Trimmed};
 use parlor::supervise::Probes;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -179,7 +179,12 @@ impl Child {
                 let batch = marks::messages(from, salt, &sizes);
                 log.append(&channel(&name), head.expect("a head"), batch, with_head(Box::new(answered)));
             }
-            Op::Trim(name, below) => log.trim(&channel(&name), below, with_head(Box::new(answered))),
+            Op::Trim(name, below) => {
+                let done = move |outcome: Result<Trimmed, AppendError>| {
+                    answered(outcome.map(|trimmed| Some(trimmed.head)).map_err(|e| e.to_string()));
+                };
+                log.trim(&channel(&name), below, Box::new(done));
+            }
             Op::Redact(name, seq) => log.redact(&channel(&name), seq, with_head(Box::new(answered))),
             Op::Delete(name) => {
                 log.delete(

@@ -2,7 +2,7 @@
 
 use super::{Case, NOON, Outcome, Rig, append, batch, create, ensure, same, seqs, wait};
 use crate::model::{ChannelName, Hour, Key, Kind, Message, UserName, Wall};
-use crate::store::{AppendError, ReadError};
+use crate::store::{AppendError, ReadError, Trimmed};
 
 pub(super) const CASES: &[Case] = &[
     ("a channel is made once and made again is the same", made_once),
@@ -121,9 +121,18 @@ fn hours(rig: &Rig) -> Outcome {
     let first = |hour: u32| log.first_of_hour(&general, Hour(hour));
     let found = [first(noon - 1)?, first(noon)?, first(noon + 1)?, first(noon + 2)?, first(noon + 3)?];
     same!(found, [None, Some(1), Some(3), None, Some(5)], "the hours");
+    let kept = || log.hours(&general, 9);
+    same!(
+        kept()?,
+        [(noon, 1), (noon + 1, 3), (noon + 3, 5)].map(|(hour, seq)| (Hour(hour), seq)).to_vec(),
+        "all of them"
+    );
+    same!(log.hours(&general, 2)?.len(), 2, "two of them");
     wait(|done| log.trim(&general, 4, done))?;
+    same!(kept()?, [(noon + 1, 4), (noon + 3, 5)].map(|(hour, seq)| (Hour(hour), seq)).to_vec(), "those that are kept");
     same!([first(noon)?, first(noon + 1)?, first(noon + 3)?], [None, Some(4), Some(5)], "after a trim");
     wait(|done| log.trim(&general, 7, done))?;
+    same!(kept()?, Vec::new(), "none");
     same!([first(noon + 1)?, first(noon + 3)?], [None, None], "with nothing kept");
     append(&*log, &general, &head, at(7, 3).into_iter().collect())?;
     same!(first(noon + 3)?, Some(7), "the same hour again");
@@ -175,6 +184,9 @@ fn listing(rig: &Rig) -> Outcome {
     }
     same!(found, names, "all of them");
     same!(log.names(true, "", None, 99)?, Vec::new(), "none is private");
+    let all: Vec<_> = log.channels(None, 99)?.into_iter().map(|(name, _)| name).collect();
+    same!(log.all_names(None, 99)?, all, "all names");
+    same!(log.all_names(Some(all[1].as_str()), 2)?, all[2..4].to_vec(), "a page of them");
     let all = log.names(false, "", None, 99)?;
     same!(all, names.iter().filter(|name| name.parties().is_none()).cloned().collect::<Vec<_>>(), "all but one");
     let some = |names: &[&str]| names.iter().map(|text| name(text)).collect::<Result<Vec<_>, _>>();
@@ -192,14 +204,17 @@ fn trims(rig: &Rig) -> Outcome {
     for from in (1..100).step_by(10) {
         head = append(&*log, &general, &head, batch(from, from + 9, "a"))?;
     }
-    let trimmed = wait(|done| log.trim(&general, 35, done))?;
+    let Trimmed { head: trimmed, messages, bytes } = wait(|done| log.trim(&general, 35, done))?;
+    let bodies: usize = batch(1, 34, "a").iter().map(|message| message.body.len()).sum();
+    same!((messages, bytes), (34, bodies as u64), "what is gone");
     same!((trimmed.first, trimmed.seq, trimmed.hash), (35, 100, head.hash), "the head after a trim");
     same!(trimmed.epoch, head.epoch, "its epoch");
     same!(log.range(&general, 1, 36, 99, usize::MAX)?, batch(35, 36, "a"), "what is kept");
     same!(store.verify(&general)?, trimmed, "the verified head");
-    same!(wait(|done| log.trim(&general, 10, done))?, trimmed, "a trim of what is gone");
+    let nothing = Trimmed { head: trimmed, messages: 0, bytes: 0 };
+    same!(wait(|done| log.trim(&general, 10, done))?, nothing, "a trim of what is gone");
     let head = append(&*log, &general, &head, batch(101, 101, "a"))?;
-    let all = wait(|done| log.trim(&general, u64::MAX, done))?;
+    let all = wait(|done| log.trim(&general, u64::MAX, done))?.head;
     same!((all.first, all.seq, all.at, all.hash), (102, 101, head.at, head.hash), "with nothing kept");
     store.close()?;
     let store = rig.open()?;
@@ -218,8 +233,8 @@ fn long_trim(rig: &Rig) -> Outcome {
         log.append(&general, &head, batch(seq, seq, "a"), Box::new(move |outcome| drop(tell.send(outcome))));
         head = told.recv()??;
     }
-    let trimmed = wait(|done| log.trim(&general, 590, done))?;
-    same!(trimmed.first, 590, "the first kept");
+    let Trimmed { head: trimmed, messages, .. } = wait(|done| log.trim(&general, 590, done))?;
+    same!((trimmed.first, messages), (590, 589), "the first kept");
     same!(seqs(&log.range(&general, 1, u64::MAX, 99, usize::MAX)?), (590..=600).collect::<Vec<_>>(), "what is kept");
     same!(store.verify(&general)?, trimmed, "the verified head");
     Ok(store.close()?)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::conformance::{append, create, wait};
-use super::super::{AppendError, Head, MemoryRows, ReadError, Rows, SledRows, Store};
+use super::super::{AppendError, Head, MemoryRows, ReadError, Rows, SledRows, Store, Trimmed};
 use super::support::{any_batch, channel, open};
 use crate::model::{Message, Wall};
 
@@ -102,9 +102,12 @@ fn live(rows: Arc<dyn Rows>, steps: Vec<Step>) {
             Step::Trim(n, below) => {
                 let outcome = wait(|done| log.trim(&names[n], below, done));
                 let Some(naive) = &mut model[n] else { continue };
-                naive.kept.retain(|message| message.seq >= below);
+                let (gone, kept): (Vec<_>, _) = naive.kept.drain(..).partition(|message| message.seq < below);
+                naive.kept = kept;
                 naive.head.first = naive.head.first.max(below.min(naive.head.seq + 1));
-                assert_eq!(outcome.unwrap(), naive.head);
+                let bytes = gone.iter().map(|message| message.body.len() as u64).sum();
+                let (head, messages) = (naive.head.clone(), gone.len() as u64);
+                assert_eq!(outcome.unwrap(), Trimmed { head, messages, bytes });
             }
             Step::Redact(n, seq) => {
                 let outcome = wait(|done| log.redact(&names[n], seq, done));
