@@ -51,6 +51,7 @@ use crate::clock;
 use crate::config::{Config, Engine};
 use crate::metrics::Metrics;
 use crate::presence::{Hidden, PRESENCE, Registry, RegistryHandle, Sight};
+use crate::retention::Retention;
 use crate::session::{self, Admission, App, HUB, HubIn, SESSION};
 use crate::store::{Reads, Rows, Store};
 use crate::supervise::{Faults, Probes};
@@ -236,6 +237,9 @@ impl Server {
         let sight = Sight { hidden, signals };
         let registry = Registry::start(registrys, &config.presence, meta, &probes, &faults, &metrics.presence, &sight);
         let directory = Directory::new(channels.to_vec(), Arc::clone(&context));
+        if let Some(arbiter) = channels.first() {
+            Retention::start(arbiter, Arc::clone(&context), Arc::clone(&directory));
+        }
         let gate = Gate::new(&config, store.meta(), blocking(reads))?;
         let mut collectors = store.collectors();
         let app = Arc::new(App::new(context, directory, registry.post(), gate, store.boot()));

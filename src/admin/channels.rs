@@ -66,13 +66,13 @@ async fn shown(request: &HttpRequest, app: &Arc<App>) -> Answer {
 }
 
 /// The channel that a request's path names, by its full name.
-fn channel_of(request: &HttpRequest) -> Result<ChannelName, Problem> {
+pub(super) fn channel_of(request: &HttpRequest) -> Result<ChannelName, Problem> {
     let name = ChannelName::stored(request.match_info().get("channel").unwrap_or_default());
     name.map_err(|error| Problem::bad_frame(format!("channel: {error}")))
 }
 
 /// Reads from the store, in time.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     app: &App,
     read: impl FnOnce(Shelf<'_>) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, Problem> {

@@ -5,6 +5,7 @@
 mod actors;
 mod channels;
 mod health;
+mod keeping;
 mod metrics;
 mod overview;
 mod sessions;
@@ -57,7 +58,23 @@ pub fn operators(cfg: &mut web::ServiceConfig) {
         .service(
             web::resource("/admin/channels/{channel}")
                 .route(web::get().to(channels::show))
-                .default_service(only("GET")),
+                .route(web::delete().to(keeping::delete))
+                .default_service(only("GET, DELETE")),
+        )
+        .service(
+            web::resource("/admin/channels/{channel}/passivate")
+                .route(web::post().to(keeping::passivate))
+                .default_service(only("POST")),
+        )
+        .service(
+            web::resource("/admin/channels/{channel}/retention")
+                .route(web::put().to(keeping::keep))
+                .default_service(only("PUT")),
+        )
+        .service(
+            web::resource("/admin/channels/{channel}/trim")
+                .route(web::post().to(keeping::trim))
+                .default_service(only("POST")),
         );
 }
 

@@ -51,12 +51,7 @@ impl Shelf<'_> {
         glance: Option<Glance>,
         most: &mut u64,
     ) -> Result<Option<Row>, ReadError> {
-        let Some(head) = self.head(&channel)? else { return Ok(None) };
-        let place = self.meta.get(&place_key(channel.as_str()))?;
-        let place = place.map(|record| Place::read(&record.value)).unwrap_or_default();
-        if place.ending {
-            return Ok(None);
-        }
+        let Some((head, place)) = self.found(&channel)? else { return Ok(None) };
         let members = match glance.and_then(|glance| glance.members) {
             Some(members) => members,
             None => self.members(&channel, MEMBERS)?,
@@ -74,6 +69,18 @@ impl Shelf<'_> {
             epoch: head.epoch,
             channel,
         }))
+    }
+
+    /// Where a channel's log stands; `None` if it is not there.
+    pub(super) fn there(&self, channel: &ChannelName) -> Result<Option<Head>, ReadError> {
+        Ok(self.found(channel)?.map(|(head, _)| head))
+    }
+
+    fn found(&self, channel: &ChannelName) -> Result<Option<(Head, Place)>, ReadError> {
+        let Some(head) = self.head(channel)? else { return Ok(None) };
+        let place = self.meta.get(&place_key(channel.as_str()))?;
+        let place = place.map(|record| Place::read(&record.value)).unwrap_or_default();
+        Ok((!place.ending).then_some((head, place)))
     }
 
     fn keep(&self, channel: &ChannelName) -> Result<Keep, ReadError> {

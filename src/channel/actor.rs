@@ -12,17 +12,21 @@ use tokio::task::yield_now;
 use super::directory::{Context, Directory};
 use super::disk;
 use super::messages::{CHANNEL, ChannelIn, Ending, ToHub};
+use super::orders::{Order, Tell};
 use super::shown::Shown;
 use super::state::State;
 use super::step::{Effect, Found, Input, Settings, Time};
 use crate::auth::is_known;
 use crate::clock;
 use crate::model::{ChannelName, Cursor, Moment};
+use crate::protocol::{ErrorCode, Problem};
 use crate::store::Head;
 use crate::supervise::{Budget, Envelope, Keeper, Life, Post, caught};
 
 /// How long an actor waits for more commands to a channel that is not there.
 const ABSENT: Duration = Duration::from_millis(500);
+/// How soon it looks again whether it may sleep, if that is wanted.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How many messages it handles before other channels on its thread have their turn.
 const STREAK: usize = 16;
 
@@ -45,6 +49,8 @@ pub(super) struct ChannelActor {
     followed: bool,
     /// and whether there may be some of which they were not.
     doubtful: bool,
+    /// Who wants it to sleep now.
+    put_to_rest: Vec<Tell<()>>,
     /// Whether it looks soon whether it may end because there is no such channel.
     leaving: bool,
 }
@@ -84,6 +90,7 @@ impl ChannelActor {
                 idle_since: None,
                 followed,
                 doubtful: false,
+                put_to_rest: Vec::new(),
                 leaving: false,
             }
         });
@@ -153,6 +160,11 @@ impl ChannelActor {
                     let done = Box::new(move |result| tell(Input::Appended(result)));
                     self.context.log.append(&self.name, &after, batch, done);
                 }
+                Effect::Trim(below) => {
+                    let tell = self.teller(life);
+                    let done = Box::new(move |result| tell(Input::Trimmed(result)));
+                    self.context.log.trim(&self.name, below, done);
+                }
                 Effect::Find { job, user, key, from, to } => {
                     let (log, name) = (Arc::clone(&self.context.log), self.name.clone());
                     let search = self.context.reads.run(move || disk::find(&*log, &name, &user, &key, from, to));
@@ -209,6 +221,28 @@ impl ChannelActor {
         self.context.signals.moved(&self.name, stand);
     }
 
+    /// Goes to sleep if that is wanted, as soon as it has nothing left to do; not while somebody hears it.
+    fn rest_now(&mut self, ctx: &mut Ctx<Self>) {
+        self.put_to_rest.retain(|tell| !tell.is_closed());
+        if self.put_to_rest.is_empty() || self.keeper.is_down() {
+            // Over its budget it answers nobody.
+            return self.put_to_rest.clear();
+        }
+        let state = self.keeper.state();
+        let answer = if state.is_heard() {
+            Err(Problem::new(ErrorCode::Conflict, "somebody hears the channel"))
+        } else if state.is_idle() && self.directory.retire(&self.name, self.handled) {
+            ctx.stop();
+            Ok(())
+        } else {
+            ctx.run_later(LOOK_AGAIN, Self::rest_now);
+            return;
+        };
+        for tell in std::mem::take(&mut self.put_to_rest) {
+            let _ = tell.send(answer.clone());
+        }
+    }
+
     /// Goes to sleep once nobody has needed the channel for a while.
     fn rest(&mut self, ctx: &mut Ctx<Self>) {
         self.context.faults.pass("channel.rest");
@@ -253,6 +287,7 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
 
     fn handle(&mut self, envelope: Envelope<ChannelIn>, ctx: &mut Ctx<Self>) {
         let mut effects = Vec::new();
+        let mut wanted = None;
         // Held until the number of those who hear it is the new one.
         let told = if let ChannelIn::Shown(_, told) = envelope.message() { Some(told.clone()) } else { None };
         self.handled += u64::from(!matches!(envelope.message(), ChannelIn::Own(..) | ChannelIn::Broken(..)));
@@ -264,12 +299,11 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
         let lost = std::mem::replace(&mut self.generation, generation) != generation;
         let rebuilt = self.keeper.receive(envelope, |state, message| {
             let committed = matches!(&message, ChannelIn::Own(_, input) if matches!(**input, Input::Appended(Ok(_))));
-            let next = if lost {
-                let doubts = state.doubt(time());
-                doubts.into_iter().chain(step(state, message)).collect()
-            } else {
-                step(state, message)
-            };
+            let mut next = if lost { state.doubt(time()) } else { Vec::new() };
+            match message {
+                ChannelIn::Order(Order::Rest(tell)) => wanted = Some(tell),
+                message => next.extend(step(state, message)),
+            }
             faults.pass("channel.step");
             if committed {
                 faults.pass("channel.committed");
@@ -281,6 +315,10 @@ impl Handler<Envelope<ChannelIn>> for ChannelActor {
         self.shown.show(clock::moment(), state.online(), state.belonging(), std::mem::take(&mut state.said));
         drop(told);
         self.go_on(rebuilt, effects, ctx);
+        self.put_to_rest.extend(wanted);
+        if !self.put_to_rest.is_empty() {
+            self.rest_now(ctx);
+        }
         self.streak += 1;
         if self.streak == STREAK {
             self.streak = 0;
@@ -312,6 +350,7 @@ fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
         ChannelIn::Lost(conn) => state.lost(conn),
         ChannelIn::Shown(user, _) => state.shown(&user),
         ChannelIn::Erased(seqs) => state.erased(&seqs),
+        ChannelIn::Order(order) => state.ordered(time(), order),
         ChannelIn::HubReset(hub) => state.hub_reset(hub),
     }
 }

@@ -96,7 +96,11 @@ impl State {
     /// Work goes on after its records were written.
     pub(super) fn noted(&mut self, job: Job, result: Result<(), WriteError>) {
         let job = match job {
-            Job::Delete { origin } => return self.deleted(origin, result),
+            Job::Delete(asker) => return self.deleted(asker, result),
+            Job::Order(tell) => {
+                // Whoever asked may have gone.
+                return drop(tell.send(result.map_err(|error| Problem::unavailable(error.to_string()))));
+            }
             job => job,
         };
         let failed = result.err().map(|error| Problem::unavailable(error.to_string()));
@@ -138,20 +142,15 @@ impl State {
                 self.roster.unread(&origin.user, seq, before);
                 self.settle(origin, |o| Item::Refused(o, problem));
             }
-            (
-                Job::Join { origin, .. }
-                | Job::Publish { origin, .. }
-                | Job::Known { origin, .. }
-                | Job::Delete { origin },
-                Some(problem),
-            ) => {
+            (Job::Join { origin, .. } | Job::Publish { origin, .. } | Job::Known { origin, .. }, Some(problem)) => {
                 self.settle(origin, |o| Item::Refused(o, problem));
             }
-            // Neither is a write, and a deletion is looked at before.
-            (Job::Publish { origin, .. } | Job::Known { origin, .. } | Job::Delete { origin }, None) => {
+            // Neither is a write.
+            (Job::Publish { origin, .. } | Job::Known { origin, .. }, None) => {
                 self.settle(origin, |o| Item::Refused(o, Problem::unavailable("it was not looked for")));
             }
-            (Job::Tidy, _) => {}
+            // The others were looked at before.
+            (Job::Tidy | Job::Delete(_) | Job::Order(_), _) => {}
         }
     }
 

@@ -123,6 +123,15 @@ impl Directory {
         }
     }
 
+    /// Sends to a channel, unless it sleeps: false then.
+    pub fn send_awake(&self, channel: &ChannelName, message: ChannelIn) -> bool {
+        let mut shard = self.shards[self.place(channel) % SHARDS].lock();
+        let Some(entry) = shard.get_mut(channel) else { return false };
+        entry.sent += 1;
+        entry.post.send(message);
+        true
+    }
+
     /// How many users hear a channel now, as far as it has said; waking nobody.
     pub fn online(&self, channel: &ChannelName) -> usize {
         let shard = self.shards[self.place(channel) % SHARDS].lock();

@@ -36,7 +36,7 @@ impl State {
     pub(super) fn load(&mut self) {
         self.phase = Phase::Loading;
         // A first life finds nothing in flight: whoever slept before had nothing left to do.
-        let earlier = self.life > 1 || self.is_known();
+        let earlier = self.life > 1 || self.is_known() || self.orders.is_biting();
         self.effects.push(Effect::Load(earlier));
     }
 
@@ -56,6 +56,8 @@ impl State {
             self.close_all(Closed::Reset);
         }
         self.seqs.reset(head);
+        self.seqs.raise_first(self.orders.floor());
+        self.window.forget(self.seqs.head().first);
         self.phase = Phase::Ready;
         self.open();
     }
@@ -81,6 +83,7 @@ impl State {
         for (origin, _) in std::mem::take(&mut self.held) {
             self.refuse(origin, Problem::unavailable(format!("the channel cannot be loaded now: {why}")));
         }
+        self.put_off_orders(why);
         if self.is_needed() {
             self.effects.push(Effect::Later(200, Input::Retry));
         }

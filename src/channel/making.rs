@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::decision::denied;
 use super::messages::{Action, Answer, Aside, Closed, Item, Origin};
+use super::orders::Asker;
 use super::rights::{Deed, No};
 use super::state::{Phase, State};
 use super::step::{Effect, Job, Loaded, Making, NotMade};
@@ -110,22 +111,21 @@ impl State {
     }
 
     /// Writes down that the channel is no more; from then on it only has to be cleared away.
-    pub(super) fn delete(&mut self, origin: Origin) {
+    pub(super) fn delete(&mut self, asker: Asker) {
         self.edits.busy = true;
         self.edits.closing = true;
         self.phase = Phase::Loading;
         let end = self.rights.place().clone().end(&self.name);
-        let job = self.job(Job::Delete { origin });
+        let job = self.job(Job::Delete(asker));
         self.effects.push(Effect::Note(job, vec![end]));
     }
 
     /// It is written that the channel is no more, or it is not.
-    pub(super) fn deleted(&mut self, origin: Origin, result: Result<(), WriteError>) {
+    pub(super) fn deleted(&mut self, asker: Asker, result: Result<(), WriteError>) {
         (self.edits.busy, self.edits.closing) = (false, false);
         let doubted = std::mem::take(&mut self.edits.doubted);
         if let Err(error) = result {
-            let problem = Problem::unavailable(error.to_string());
-            self.settle(origin, |o| Item::Refused(o, problem));
+            self.tell_asker(asker, Err(Problem::unavailable(error.to_string())));
             if doubted || error == WriteError::Unknown {
                 // Whether it was written after all is seen when all is read anew.
                 return self.load();
@@ -137,17 +137,18 @@ impl State {
         if members.len() <= self.settings.announce_max {
             for user in members {
                 let told = self.roster.sessions_of(&user).into_iter().map(|(conn, _)| conn).collect();
-                self.beside(&user, &origin.user, "removed", told);
+                self.beside(&user, asker.user(), "removed", told);
             }
         }
         self.end(Closed::Deleted);
-        self.settle(origin, |o| Item::Answer(o, Answer::Ok));
+        self.tell_asker(asker, Ok(()));
         self.effects.push(Effect::Clear);
     }
 
     /// The channel is not there any more: whoever hears or watches it is told, whoever waits is refused, and nothing is
     /// known of it.
     pub(super) fn end(&mut self, why: Closed) {
+        self.end_orders();
         self.close_all(why);
         for (conn, hub) in self.roster.watchers().collect::<Vec<_>>() {
             self.roster.unwatch(conn);

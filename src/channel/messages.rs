@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ack::Ack;
+use super::orders::Order;
 use super::step::Input;
 use crate::model::{ChannelName, Conn, Epoch, HubId, Role, Seq, Standing, UserName, Wall};
 use crate::protocol::{Frame, Posted, Problem, Publish, Start, Tending};
@@ -33,7 +34,7 @@ pub(super) enum Ending {
 }
 
 named!(Ending: Stopped, Idle, Absent, Deleted, Failed);
-named!(ChannelIn: Command, Acked, Attached, Gone, Lost, Shown, HubReset, Own, Erased, Broken);
+named!(ChannelIn: Command, Acked, Attached, Gone, Lost, Shown, HubReset, Order, Own, Erased, Broken);
 named!(ToHub: Batch, Report, Aside);
 
 /// Whose command it is, and where its answer goes.
@@ -161,6 +162,8 @@ pub enum ChannelIn {
     Erased(Arc<[Seq]>),
     /// By a hub that began anew: all its sessions are gone.
     HubReset(HubId),
+    /// By no session: for operators, or for what keeps logs short.
+    Order(Order),
     /// By the store, or a timer.
     Own(u64, Box<Input>),
     /// By itself: what it waited for in this life panicked, and will not come.

@@ -19,6 +19,7 @@ mod listing;
 mod loading;
 mod making;
 mod messages;
+mod orders;
 mod publish;
 mod resume;
 mod rights;
@@ -37,4 +38,5 @@ pub use messages::{
     Action, Answer, Aside, Batch, CHANNEL, ChannelIn, Closed, Draft, Hears, Item, Joined, Origin, Permit, Subscriber,
     ToHub, Told, Volume,
 };
+pub use orders::{Order, Tell};
 pub use shown::Glance;

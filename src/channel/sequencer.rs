@@ -123,7 +123,9 @@ impl Sequencer {
 
     /// The append in flight succeeded, and the log ends at `head` now.
     pub fn committed(&mut self, head: Head) -> Vec<Committed> {
+        let first = self.head.first;
         self.head = head;
+        self.raise_first(first);
         let done = self.land().into_iter();
         done.map(|(message, Waiting { origin, twins, .. })| Committed { message, origin, twins }).collect()
     }
@@ -162,6 +164,11 @@ impl Sequencer {
         self.keys.clear();
         all.extend(std::mem::take(&mut self.waiting).into_iter().flat_map(Waiting::into_origins));
         all
+    }
+
+    /// What lies below is being forgotten, or is gone.
+    pub fn raise_first(&mut self, first: Seq) {
+        self.head.first = self.head.first.max(first.min(self.head.seq + 1));
     }
 
     /// Goes on from where the log turned out to end.

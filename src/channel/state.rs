@@ -10,6 +10,7 @@ use super::dedup::{Keys, Used};
 use super::lanes::Lanes;
 use super::links::Links;
 use super::messages::{Action, Batch, Closed, Hears, Item, Origin, Subscriber};
+use super::orders::Orders;
 use super::resume::Kept;
 use super::rights::Rights;
 use super::roster::Roster;
@@ -67,6 +68,8 @@ pub(super) struct State {
     pub rights: Rights,
     /// Changes of that which wait their turn.
     pub edits: Edits,
+    /// What no session asked for.
+    pub orders: Orders,
     /// The command for which the channel is being made.
     pub making: Option<(Origin, Action)>,
     /// Those who came to belong to it, and have not been told.
@@ -109,6 +112,7 @@ impl State {
             told_activity: None,
             activity_waits: false,
             edits: Edits::default(),
+            orders: Orders::default(),
             making: None,
             added: Vec::new(),
             reported: Vec::new(),
@@ -147,6 +151,7 @@ impl State {
             Input::Loaded(Err(error)) => self.not_loaded(&error.to_string()),
             Input::Made(result) => self.made(result),
             Input::Appended(result) => self.appended(result),
+            Input::Trimmed(result) => self.trimmed(result),
             Input::Found(job, result) => {
                 if let Some(Job::Publish { origin, draft, to }) = self.jobs.remove(&job) {
                     let used = result.map(|found| found.map(|(seq, at)| Used { seq, at }));
@@ -240,14 +245,20 @@ impl State {
             && self.held.is_empty()
             && self.jobs.is_empty()
             && self.edits.is_empty()
+            && self.orders.is_idle()
             && self.seqs.is_idle()
             && !self.activity_waits
             && !self.crowd_waits
     }
 
+    /// Whether somebody hears or watches it, or may.
+    pub fn is_heard(&self) -> bool {
+        !(self.roster.is_empty() && self.awaited.is_empty())
+    }
+
     /// Whether somebody hears the channel, or waits in a lane, and so needs its log.
     pub(super) fn is_needed(&self) -> bool {
-        !(self.roster.is_empty() && self.awaited.is_empty() && self.lanes.is_empty())
+        self.is_heard() || !self.lanes.is_empty()
     }
 
     /// Whether there is nothing here that anyone could come back to.
@@ -358,6 +369,7 @@ impl State {
                 }
             }
         }
+        self.next_order();
         let crowd = self.roster.is_crowded(self.settings.announce_max).then(|| self.online());
         if crowd != self.crowd && !std::mem::replace(&mut self.crowd_waits, true) {
             self.effects.push(Effect::Later(CROWD_MS, Input::CrowdDue));

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::decision::Edit;
 use super::dedup::Keys;
 use super::messages::{Aside, Batch, Draft, Origin};
+use super::orders::{Asker, Tell};
 use super::window::Window;
 use crate::config::{Config, Durability};
 use crate::model::{HubId, Key, Message, Moment, Seq, UserName, Wall};
 use crate::protocol::{ErrorCode, Frame, Posted, Problem, Start, Tending};
-use crate::store::{AppendError, Head, Mark, MetaOp, Place, ReadError, WriteError};
+use crate::store::{AppendError, Head, Mark, MetaOp, Place, ReadError, Trimmed, WriteError};
 
 /// What the configuration says of every channel.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +103,8 @@ pub enum Input {
     Made(Result<Head, NotMade>),
     /// Whether there is a user of this name.
     Known(u64, Result<bool, ReadError>),
+    /// A bite of a trim came to an end.
+    Trimmed(Result<Trimmed, AppendError>),
     /// The append in flight came to an end.
     Appended(Result<Head, AppendError>),
     /// A key was looked for; the message that carries it.
@@ -130,6 +133,8 @@ pub(super) enum Effect {
     /// Find out whether there is such a user.
     Known(u64, UserName),
     Append(Head, Vec<Message>),
+    /// Forget the messages below this one.
+    Trim(Seq),
     Find {
         job: u64,
         user: UserName,
@@ -197,9 +202,9 @@ pub(super) enum Job {
         origin: Origin,
         edit: Box<Edit>,
     },
-    Delete {
-        origin: Origin,
-    },
+    Delete(Asker),
+    /// Something that no session asked for.
+    Order(Tell<()>),
     /// It has to be known whether there is a user.
     Known {
         origin: Origin,
@@ -228,9 +233,9 @@ impl Job {
             | Self::Read { origin, .. }
             | Self::Readmit { origin, .. }
             | Self::Edit { origin, .. }
-            | Self::Delete { origin }
             | Self::Known { origin, .. } => Some(origin),
-            Self::Tidy => None,
+            Self::Delete(asker) => asker.into_origin(),
+            Self::Order(_) | Self::Tidy => None,
         }
     }
 }

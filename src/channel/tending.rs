@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::decision::{Change, Decision, Edit, denied, forbidden, nobody};
 use super::messages::{Answer, Aside, Closed, Item, Origin};
+use super::orders::Asker;
 use super::rights::Deed;
 use super::state::{Phase, State};
 use super::step::{Effect, Job, overloaded};
@@ -83,7 +84,7 @@ impl State {
                 self.effects.push(Effect::Known(job, user));
             }
             Decision::Change(edit) => self.change(origin, edit),
-            Decision::Delete => self.delete(origin),
+            Decision::Delete => self.delete(Asker::Session(origin)),
         }
     }
 

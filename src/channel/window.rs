@@ -37,6 +37,13 @@ impl Window {
         }
     }
 
+    /// Forgets the messages below `first`, but not the newest of all.
+    pub fn forget(&mut self, first: Seq) {
+        while self.messages.len() > 1 && self.messages.front().is_some_and(|oldest| oldest.seq < first) {
+            self.bytes -= self.messages.pop_front().map_or(0, |oldest| oldest.frame.len());
+        }
+    }
+
     /// Everything from `from` on, if all of it is here.
     pub fn since(&self, from: Seq) -> Option<Vec<Arc<Posted>>> {
         let first = self.messages.front()?.seq;

@@ -16,6 +16,7 @@ use std::path::Path;
 
 pub use fault::{ConfigErrors, Fault, Place, Problem};
 pub use retention::Retention;
+pub(crate) use retention::{AGE_MAX_S, BYTES_MAX, COUNT_MAX};
 pub use valid::{
     Admin, Algorithm, Argon2, Auth, Bind, Channels, Config, Durability, Engine, Jwt, JwtKey, Limits, LogFormat,
     Logging, Presence, Proxy, ProxyHeader, Rates, Registration, Server, Store, Tls,

@@ -8,11 +8,11 @@ use super::check::Check;
 use crate::model::MAX_SEQ;
 
 /// A hundred years.
-const AGE_MAX_S: u64 = 3_153_600_000;
+pub(crate) const AGE_MAX_S: u64 = 3_153_600_000;
 /// The highest bound of messages.
-const COUNT_MAX: u64 = MAX_SEQ;
+pub(crate) const COUNT_MAX: u64 = MAX_SEQ;
 /// The highest bound of bytes.
-const BYTES_MAX: u64 = 1 << 60;
+pub(crate) const BYTES_MAX: u64 = 1 << 60;
 
 /// How much of a channel is kept where its own record does not say otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,12 +4,14 @@
 //! a client sends can make a new series. Counting is one atomic addition. Nobody reads a metric to decide anything.
 
 mod labels;
+mod retention;
 mod text;
 mod webhooks;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 pub use labels::{Direction, Family, Labels, Outcome, Sort, Transport, Way};
+pub use retention::Retention;
 pub use text::{CONTENT_TYPE, families, render};
 pub use webhooks::Webhook;
 
@@ -40,6 +42,7 @@ pub struct Metrics {
     pub sockets_refused: IntCounter,
     pub inflight_bytes: IntGauge,
     pub presence: Presence,
+    pub retention: Retention,
     closes: Vec<IntCounter>,
     other_closes: IntCounter,
 }
@@ -104,6 +107,7 @@ impl Metrics {
             )?,
             inflight_bytes: gauge(r, "parlor_inflight_bytes", "Bytes of publishes that have not been answered.")?,
             presence: Presence::new(r)?,
+            retention: Retention::new(r)?,
             closes: CLOSE_CODES
                 .iter()
                 .map(|code| closes.get_metric_with_label_values(&[code.to_string().as_str()]))

@@ -174,6 +174,10 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("DELETE", "/v1/admin/sessions/0123456789ab", ""),
     ("GET", "/v1/admin/channels?search=a&sort=name&after=a&limit=2", ""),
     ("GET", "/v1/admin/channels/healthy", ""),
+    ("DELETE", "/v1/admin/channels/healthy", ""),
+    ("POST", "/v1/admin/channels/healthy/passivate", ""),
+    ("POST", "/v1/admin/channels/healthy/trim", r#"{"below":3}"#),
+    ("PUT", "/v1/admin/channels/healthy/retention", r#"{"age_s":60,"count":1,"bytes":null}"#),
     ("GET", "/v1/sessions/0-00/events?after=0&wait=0", ""),
     ("DELETE", "/v1/sessions/self", ""),
     ("POST", "/v1/sessions", r#"{"type":"hello","version":1,"guest":"eve","client":"x"}"#),
@@ -252,7 +256,8 @@ async fn damaged_paths_headers_and_bodies_are_refused_as_they_should_be(stage: S
             2 => bearer = line(&bearer),
             _ => body = damaged_text(&body, seed),
         }
-        let request = if method == "POST" { Request::post(path, body) } else { Request::of(method, path) };
+        let request = Request::of(method, path);
+        let request = if matches!(method, "POST" | "PUT") { request.saying(body) } else { request };
         let request = request.with("Authorization", &bearer).with(name, &value);
         may_be(&site.ask(request.clone()).await, &request);
     };

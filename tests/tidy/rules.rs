@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("broker", &["config", "store", "supervise"]),
     ("care", &["config", "store", "supervise"]),
     ("auth", &["protocol", "config", "store"]),
-    ("retention", &["config", "store", "supervise", "channel"]),
+    ("retention", &["protocol", "config", "store", "supervise", "channel"]),
     ("trust", &[]),
     ("client", &["protocol", "trust"]),
     ("webhooks", &["protocol", "config", "store", "supervise", "trust"]),
