@@ -25,6 +25,8 @@ mod stats;
 mod walk;
 
 #[cfg(test)]
+mod moves_tests;
+#[cfg(test)]
 mod tests;
 
 pub use examine::{Counts, Scope, examine};

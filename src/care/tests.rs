@@ -204,10 +204,10 @@ fn a_row_of_messages_that_is_gone_or_nonsense_costs_those_messages_and_no_others
     let before = messages(&whole);
     let blocks: Vec<&Bytes> = whole.keys().filter(|key| keys::of_block(key).is_some()).collect();
     for (n, key) in blocks.iter().enumerate() {
-        let last = blocks.get(n + 1).is_none_or(|next| keys::number(next) != keys::number(key));
+        let is_last = blocks.get(n + 1).is_none_or(|next| keys::number(next) != keys::number(key));
         let lost = crate::store::block::open(key, &whole[*key]).unwrap().len();
         for worse in [Some(vec![0xa5; 99]), Some(vec![]), None] {
-            if worse.is_none() && last {
+            if worse.is_none() && is_last {
                 continue;
             }
             let (heard, counts) = mended(&replace(&whole, key, worse));
@@ -284,7 +284,7 @@ fn a_record_that_cannot_be_read_opens_nothing_that_was_shut() {
 #[test]
 fn what_belongs_nowhere_is_set_aside() {
     let whole = all(&*filled());
-    let number = |key: Vec<u8>, number| (Bytes::from(key.clone()), Bytes::from(seal::number(&key, number)));
+    let number = |key: Vec<u8>, number| (Bytes::from(key.clone()), seal::number(&key, number));
     let record = |name: &str| {
         let key = keys::meta(name);
         let record = crate::store::Versioned { version: 1, value: Bytes::from_static(b"{}") };
