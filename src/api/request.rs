@@ -10,7 +10,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{
     ContentBuilder, HttpMethod, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, Type, schema::SchemaType,
 };
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{Number, PartialSchema, ToSchema};
 
 use super::book::{Book, members, named, without};
 use super::refusal;
@@ -274,8 +274,11 @@ fn said(schema: RefOr<Schema>) -> (RefOr<Schema>, Option<String>) {
         }
         RefOr::T(Schema::Object(mut object)) => {
             bare(&mut object.schema_type);
-            // What is above a limit is taken for it, however large.
-            object.format = None;
+            if object.schema_type == SchemaType::new(Type::Integer) {
+                // What is read is a u64, for which there is no format.
+                object.format = None;
+                object.maximum.get_or_insert(Number::UInt(usize::MAX));
+            }
             let about = object.description.take();
             (RefOr::T(Schema::Object(object)), about)
         }
