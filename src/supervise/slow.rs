@@ -31,14 +31,14 @@ impl Slow {
     /// Something took so long: warns, if that is long.
     pub fn took(&self, took: Duration, now: u64, who: impl FnOnce() -> (&'static str, String, String)) {
         if took >= self.threshold && !self.threshold.is_zero() {
-            self.warn(took, now, who());
+            self.warn(took, now, who);
         }
     }
 
     #[cold]
-    fn warn(&self, took: Duration, now: u64, (kind, name, message): (&str, String, String)) {
+    fn warn(&self, took: Duration, now: u64, who: impl FnOnce() -> (&'static str, String, String)) {
         let Some(more) = self.turn(now) else { return };
-        let took = took.as_millis();
+        let ((kind, name, message), took) = (who(), took.as_millis());
         say(Level::Warn, TARGET, (kind, &name), format_args!("took {took} ms for {message}{}", More(more)));
     }
 
