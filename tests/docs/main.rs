@@ -123,6 +123,11 @@ fn the_page_about_embedding_is_true() {
 }
 
 #[test]
+fn the_page_about_schemas_is_true() {
+    holds("docs/protocol/schemas.md", 1);
+}
+
+#[test]
 fn no_page_is_left_out() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol");
     for entry in fs::read_dir(folder).unwrap() {
