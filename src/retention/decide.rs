@@ -112,7 +112,7 @@ impl Bounds {
         match log.front {
             None => Step::Weigh(end - 1),
             Some(front) if front <= excess => Step::Trim(*end),
-            Some(front) if front > self.bytes && end - log.first > 1 => Step::Cut(excess),
+            Some(front) if front > self.bytes => Step::Cut(excess),
             Some(_) => Step::Nothing,
         }
     }

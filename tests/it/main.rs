@@ -112,6 +112,7 @@ mod reading;
 mod requests;
 mod rest;
 mod resume;
+mod retention;
 mod rooms;
 mod scrape;
 mod silence;
