@@ -17,6 +17,7 @@ mod manager;
 mod operators;
 mod places;
 mod polls;
+mod retention;
 mod signals;
 mod users;
 mod webhooks;
