@@ -342,10 +342,9 @@ fn step(state: &mut State, message: ChannelIn) -> Vec<Effect> {
         // One of a later life was asked for by an actor that went to sleep before the hub came to it: this is its heir.
         ChannelIn::Attached(hub, life, subscribers) if life >= state.life => state.attached(time(), hub, subscribers),
         ChannelIn::Own(life, input) if life == state.life => state.input(time(), *input),
-        // What an earlier life set in motion.
-        ChannelIn::Attached(..) | ChannelIn::Own(..) => Vec::new(),
         ChannelIn::Broken(life, panic) if life == state.life => panic.again(),
-        ChannelIn::Broken(..) => Vec::new(),
+        // What an earlier life set in motion.
+        ChannelIn::Attached(..) | ChannelIn::Own(..) | ChannelIn::Broken(..) => Vec::new(),
         ChannelIn::Gone(conn) => state.gone(conn),
         ChannelIn::Lost(conn) => state.lost(conn),
         ChannelIn::Shown(user, _) => state.shown(&user),

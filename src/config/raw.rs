@@ -285,13 +285,19 @@ impl From<&Config> for Raw {
                 logins_per_minute: u64::from(from.rates.logins_per_minute),
                 sign_ups_per_hour: u64::from(from.rates.sign_ups_per_hour),
             },
-            log: Logging {
-                filter: from.log.filter.clone(),
-                format: word(&LOG_FORMATS, &from.log.format),
-                slow_ms: from.log.slow.as_millis() as u64,
-            },
+            log: Logging::of(from),
             retention: (&from.retention).into(),
             webhooks: from.webhooks.iter().map(Written::from).collect(),
+        }
+    }
+}
+
+impl Logging {
+    fn of(from: &Config) -> Self {
+        Self {
+            filter: from.log.filter.clone(),
+            format: word(&LOG_FORMATS, &from.log.format),
+            slow_ms: ms(from.log.slow),
         }
     }
 }

@@ -159,7 +159,7 @@ impl Writer {
     fn commit(&mut self, ops: Vec<Waiting>) -> Result<(), EngineError> {
         let core = Arc::clone(&self.core);
         let began = clock::stamp();
-        let begun = core.vitals.probe().now();
+        let stamped = core.vitals.probe().now();
         let sent: Vec<(usize, u64)> = ops.iter().map(|waiting| (waiting.op.index(), waiting.sent)).collect();
         if !self.chores.is_empty() || ops.iter().any(|waiting| waiting.op.reads_back()) {
             core.view.rows.settled()?;
@@ -205,7 +205,7 @@ impl Writer {
         }
         self.chores.retain(|id| Some(*id) != swept);
         self.chores.append(&mut commit.gone);
-        sent.into_iter().for_each(|(index, sent)| core.vitals.handled::<Op>(index, sent, begun));
+        sent.into_iter().for_each(|(index, sent)| core.vitals.handled::<Op>(index, sent, stamped));
         Ok(())
     }
 

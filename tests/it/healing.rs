@@ -305,13 +305,13 @@ async fn a_panic_is_said_once_with_what_it_was_over(stage: Stage) {
         line.starts_with("channel once-only panicked over own: fault armed at channel.committed, at src/"),
         "{line}"
     );
-    let sid = bob.welcome()["sid"].as_str().expect("a public name").to_owned();
+    let name = bob.welcome()["sid"].as_str().expect("a public name").to_owned();
     site.faults.arm("session.frame");
     insist(bob, &publish("once-only", "a secret body", json!({"key": "l", "base": 0}))).await;
-    let said = heard(&sid);
+    let said = heard(&name);
     let [line] = &said[..] else { panic!("{said:?}") };
     assert!(
-        line.starts_with(&format!("session {sid} panicked over frame: fault armed at session.frame, at")),
+        line.starts_with(&format!("session {name} panicked over frame: fault armed at session.frame, at")),
         "{line}"
     );
     assert!(heard("a secret body").is_empty());

@@ -61,7 +61,7 @@ pub(super) struct Line {
     parked: Option<oneshot::Sender<Polled>>,
     gate: Waker,
     requests: usize,
-    life: Life,
+    alive: Life,
 }
 
 impl Line {
@@ -71,8 +71,8 @@ impl Line {
         metrics.connections_opened.of(Transport::LongPoll).inc();
         metrics.connections.of(Transport::LongPoll).inc();
         let (slots, inbox) = (Slots::new(), VecDeque::new());
-        let life = Life::begin(door.app());
-        let mut line = Self { door, slots, inbox, inbox_bytes: 0, parked: None, gate, requests: 0, life };
+        let alive = Life::begin(door.app());
+        let mut line = Self { door, slots, inbox, inbox_bytes: 0, parked: None, gate, requests: 0, alive };
         line.take(vec![hello], tell);
         line
     }
@@ -163,7 +163,7 @@ impl Line {
 
     /// The session has ended: nothing of it stays unanswered. Returns whether its client ever knew of it.
     pub fn close(mut self, end: End) -> bool {
-        self.life.ends(Ending::Closed);
+        self.alive.ends(Ending::Closed);
         if let Some(tell) = self.parked.take() {
             drop(tell.send(Polled::Gone(Some(end))));
         }
