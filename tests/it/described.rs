@@ -74,19 +74,19 @@ async fn every_address_is_described_with_its_methods_and_every_description_is_of
     let bare = |path: &str| path.strip_prefix("/v1").unwrap_or(path).to_owned();
     let described: BTreeSet<_> = operations().into_iter().map(|(method, path, _)| (bare(&path), method)).collect();
     let found = served(whole.routes()).await;
+    let apart = Server::open(config(true), Parts::default()).expect("a server");
+    let (clients, operators) = (served(apart.routes()).await, served(apart.operators()).await);
+    whole.stop().await.expect("a stop");
+    apart.stop().await.expect("a stop");
     let (missing, gone): (Vec<_>, Vec<_>) =
         (found.difference(&described).collect(), described.difference(&found).collect());
     assert!(missing.is_empty(), "answered, and not described in src/api/paths: {missing:?}");
     assert!(gone.is_empty(), "described, and not answered: {gone:?}");
-    let apart = Server::open(config(true), Parts::default()).expect("a server");
-    let (clients, operators) = (served(apart.routes()).await, served(apart.operators()).await);
     assert_eq!(clients.union(&operators).cloned().collect::<BTreeSet<_>>(), found, "in two parts it answers the same");
     for document in ["/openapi.json", "/asyncapi.json"] {
         let both = (document.to_owned(), "GET".to_owned());
         assert!(clients.contains(&both) && operators.contains(&both), "{document} is at both addresses");
     }
-    whole.stop().await.expect("a stop");
-    apart.stop().await.expect("a stop");
 }
 
 #[test]
