@@ -192,11 +192,12 @@ pub(super) fn unknown(key: &[u8], value: &[u8], sink: &mut dyn Sink) -> Result<(
     sink.fault(Fault { what: What::Unknown, place, why, mend: "set aside" })
 }
 
-/// Tells if a walk ended because the engine gave no more.
+/// Tells where the engine gave no rows.
 pub(super) fn ended(walk: &Walk<'_>, place: &str, sink: &mut dyn Sink) -> Result<(), Stop> {
-    let Some(why) = &walk.failed else { return Ok(()) };
-    let mend = "what cannot be read is left out";
-    sink.fault(Fault { what: What::Unreadable, place: place.into(), why: why.to_string(), mend })
+    walk.torn.iter().try_for_each(|(from, why)| {
+        let (place, mend) = (format!("{place}, from key {} on", hex::encode(from)), "what cannot be read is left out");
+        sink.fault(Fault { what: What::Unreadable, place, why: why.to_string(), mend })
+    })
 }
 
 /// How places in a channel are written.

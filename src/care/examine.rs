@@ -32,6 +32,8 @@ pub struct Counts {
     pub records: u64,
     /// Messages that are lost, or have lost their bodies.
     pub lost: u64,
+    /// Pieces of logs that the engine does not give; there may have been messages behind the last.
+    pub torn: u64,
 }
 
 impl Counts {
@@ -40,6 +42,7 @@ impl Counts {
         self.messages += held.messages;
         self.bytes += held.bytes;
         self.lost += held.lost;
+        self.torn += held.torn;
     }
 }
 

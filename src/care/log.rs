@@ -38,6 +38,8 @@ pub struct Held {
     pub head: Seq,
     /// How many messages are lost, or have lost their bodies.
     pub lost: u64,
+    /// How many pieces of it the engine does not give; what was behind its last message is not counted as lost.
+    pub torn: u64,
 }
 
 /// A log that is being gone through.
@@ -91,8 +93,9 @@ pub(super) fn examine(
         let behind = walk.peek().and_then(|(key, value)| first_names(key, value));
         log.block(&key, &value, behind)?;
     }
-    ended(&walk, &format!("{name} from {} on", log.next), log.sink)?;
-    log.changed |= walk.failed.is_some();
+    ended(&walk, &format!("messages of {name}"), log.sink)?;
+    log.changed |= !walk.torn.is_empty();
+    log.held.torn = walk.torn.len() as u64;
     let at = time(log.at, log.entry);
     log.fill(at)?;
     log.hours(rows)?;

@@ -173,9 +173,12 @@ pub(super) fn repair(config: &Config, args: RepairArgs) -> Result<u8, Refused> {
     }
     print(&match (done.faults, done.counts.lost) {
         (0, _) => "sound; nothing was changed".to_owned(),
-        (faults, 0) => format!("{faults} faults mended; no message was lost"),
+        (faults, 0) if done.counts.torn == 0 => format!("{faults} faults mended; no message was lost"),
         (faults, lost) => format!("{faults} faults mended; {lost} messages were lost, or lost their bodies"),
     })?;
+    if done.counts.torn > 0 {
+        print("what was at the very end of a channel and could not be read from the disk is lost, too")?;
+    }
     Ok(OK)
 }
 
@@ -188,6 +191,11 @@ pub(super) fn compact(config: &Config) -> Result<u8, Refused> {
     let next = rows.beside().map_err(failed)?;
     let count = rows.copy(&next, &mut |rows| bar.set_position(rows)).map_err(failed)?;
     bar.finish_and_clear();
+    if next.is_larger(&rows).map_err(failed)? {
+        rows.give_up(next);
+        print(&format!("{count} rows; {before} bytes, as small as it gets"))?;
+        return Ok(OK);
+    }
     rows.replace(next).map_err(failed)?;
     // It has to open, and what it replaced is gone then.
     let after = self::rows(config)?.bytes_on_disk().map_err(failed)?;

@@ -55,6 +55,13 @@ impl Beside {
         })
     }
 
+    /// Whether it takes more room than the one that it is to replace.
+    pub fn is_larger(&self, than: &SledRows) -> Result<bool, EngineError> {
+        caught(|| self.tree.sync())?;
+        let length = |dir: &Dir| std::fs::metadata(dir.data()).map(|data| data.len()).map_err(io);
+        Ok(length(&Dir::next(than.place.path()))? > length(&than.place)?)
+    }
+
     /// All of it is on disk.
     fn end(self) -> Result<(), EngineError> {
         caught(|| self.tree.begin(self.round))?;
