@@ -7,6 +7,8 @@ use crate::model::Moment;
 use crate::protocol::Problem;
 use crate::store::{ReadError, Trimmed};
 
+/// How soon the first sweep of a life begins at the latest, so that one that lives briefly has one, too.
+const FIRST: Duration = Duration::from_secs(60);
 /// The longest rest between two looks.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 /// The shortest.
@@ -65,7 +67,7 @@ impl Sweep {
 
     /// What to begin with.
     pub fn begin(&self) -> Effect {
-        Effect::Later(self.every)
+        Effect::Later(self.every.min(FIRST))
     }
 
     /// Takes what came, and says what is to be done.

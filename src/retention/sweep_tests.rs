@@ -27,6 +27,7 @@ fn it_goes_from_channel_to_channel_and_rests_as_long_as_it_looked() {
     let every = Duration::from_secs(9);
     let mut sweep = Sweep::new(every);
     assert_eq!(sweep.begin(), Effect::Later(every));
+    assert_eq!(Sweep::new(Duration::from_secs(600)).begin(), Effect::Later(Duration::from_secs(60)));
     assert_eq!(sweep.step(Moment(5), Input::Due), Effect::Look(None, Duration::ZERO));
     assert_eq!(sweep.step(Moment(6), looked("b", None, false)), look("b", 30));
     assert_eq!(sweep.step(Moment(6), looked("c", Some(due("d")), false)), Effect::Trim(due("d")));
