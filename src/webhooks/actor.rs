@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 
 use super::begin;
 use super::disk::{BATCH, Disk, Put};
+use super::end::End;
 use super::hook::Hook;
 use super::read::{self, Part};
 use super::records::event_bytes;
-use super::send::Sender;
 use super::signals::Signals;
 use super::step::{Dead, Effect, Event, Fetched, Input, LaneKey, Now, Number, Outcome, Stored, What};
 use crate::clock;
@@ -77,16 +77,6 @@ enum In {
     Broken(u64, Panic),
 }
 
-/// One webhook, as the actor sees it.
-struct End {
-    config: Webhook,
-    sender: Arc<Sender>,
-    metrics: metrics::Webhook,
-    /// Whether the last request failed, and which dead letters were spoken of.
-    failing: bool,
-    said: [bool; 3],
-}
-
 /// The actor.
 pub struct Webhooks {
     keeper: Keeper<Vec<Hook>>,
@@ -118,11 +108,7 @@ impl Webhooks {
     /// Blocks on the disk: longer if one is there for the first time.
     pub fn start(arbiter: &ArbiterHandle, setting: Setting) -> Result<Handle, String> {
         begin::begin(&setting.webhooks, &*setting.log, &*setting.meta)?;
-        let ends = setting.webhooks.iter().zip(&setting.metrics).map(|(config, metrics)| {
-            let sender = Sender::new(config).map_err(|why| format!("webhook {}: {why}", config.name))?;
-            let (config, metrics) = (config.clone(), metrics.clone());
-            Ok(End { config, sender: Arc::new(sender), metrics, failing: false, said: [false; 3] })
-        });
+        let ends = setting.webhooks.iter().zip(&setting.metrics).map(|(config, metrics)| End::new(config, metrics));
         let ends = ends.collect::<Result<Vec<End>, String>>()?;
         let names = setting.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
         let disk = Disk::new(Arc::clone(&setting.meta), names);
@@ -197,7 +183,7 @@ impl Webhooks {
     fn queue_told(&mut self, most: usize) {
         let (told, lost) = self.setting.signals.take_told(most);
         for (hook, lost) in lost.into_iter().enumerate().filter(|(_, lost)| *lost > 0) {
-            self.dead(hook, Dead::Overflow, lost);
+            self.ends.get_mut(hook).into_iter().for_each(|end| end.dead(Dead::Overflow, lost));
         }
         for told in told {
             for &hook in &told.hooks {
@@ -219,7 +205,7 @@ impl Webhooks {
                 Effect::Send(key, event) => self.send(hook, key, event),
                 Effect::Keep(channel, cursor) => self.disk.keep(hook, channel, cursor),
                 Effect::Remove(number) => self.disk.remove(hook, number),
-                Effect::Dead(why, count) => self.dead(hook, why, count),
+                Effect::Dead(why, count) => self.ends.get_mut(hook).into_iter().for_each(|end| end.dead(why, count)),
             }
         }
         while self.tasks.try_join_next().is_some() {}
@@ -277,47 +263,11 @@ impl Webhooks {
         });
     }
 
-    /// Counts what came of a request, and says so where it is different from before.
-    fn note(&mut self, hook: usize, outcome: &Outcome, why: Option<&str>) {
-        let Some(end) = self.ends.get_mut(hook) else { return };
-        let failed = *outcome != Outcome::Taken;
-        if failed {
-            end.metrics.failed.inc()
-        } else {
-            end.metrics.delivered.inc()
-        }
-        let (name, why) = (&end.config.name, why.unwrap_or_default());
-        match (std::mem::replace(&mut end.failing, failed), failed) {
-            (false, true) => log::warn!("webhook {name} fails and is tried again: {why}"),
-            (true, false) => log::info!("webhook {name} is taken again"),
-            (true, true) => log::debug!("webhook {name} fails: {why}"),
-            (false, false) => {}
-        }
-    }
-
-    fn dead(&mut self, hook: usize, why: Dead, count: u64) {
-        let Some(end) = self.ends.get_mut(hook) else { return };
-        let (counter, text) = match why {
-            Dead::Overflow => (&end.metrics.overflow, "more wait than its backlog holds"),
-            Dead::Expired => (&end.metrics.expired, "they were tried for too long"),
-            Dead::Gone => (&end.metrics.gone, "they are not kept any more"),
-        };
-        counter.inc_by(count);
-        if !std::mem::replace(&mut end.said[why as usize], true) {
-            let name = &end.config.name;
-            log::warn!("webhook {name} is not told of events any more: {text}; from here on they are only counted");
-        }
-    }
-
     fn tick(&mut self) {
         self.take_told();
         self.disk.flush();
         let now = clock::wall();
-        for (hook, end) in self.keeper.state().iter().zip(&self.ends) {
-            let (count, since) = hook.backlog();
-            end.metrics.backlog.set(i64::try_from(count).unwrap_or(i64::MAX));
-            end.metrics.oldest_seconds.set(since.map_or(0, |since| (now.0 - since.0).max(0) / 1000));
-        }
+        self.keeper.state().iter().zip(&self.ends).for_each(|(hook, end)| end.show(hook.backlog(), now));
     }
 }
 
@@ -374,8 +324,7 @@ impl Handler<Envelope<In>> for Webhooks {
                 }
             },
             In::Sent(of, hook, _, outcome, why) if *of == life => {
-                let (hook, outcome, why) = (*hook, outcome.clone(), why.clone());
-                self.note(hook, &outcome, why.as_deref());
+                self.ends.get_mut(*hook).into_iter().for_each(|end| end.note(outcome, why.as_deref()));
             }
             _ => {}
         }

@@ -144,7 +144,7 @@ impl Hook {
                 }
             }
             (Fetched::Log(_) | Fetched::Failed, _) => {
-                lane.look |= matches!(key, LaneKey::Channel(_));
+                lane.look |= lane.looking;
                 return self.wait(key, now.moment.after(READ_AGAIN));
             }
         }
@@ -242,10 +242,11 @@ impl Hook {
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.turn = Turn::Busy;
             if let Some(&number) = lane.queued.first() {
+                lane.looking = false;
                 return self.out.push(Effect::Fetch(key, What::Queue(number)));
             }
             if lane.is_behind() {
-                lane.look = false;
+                (lane.look, lane.looking) = (false, true);
                 let what = What::Log(lane.cursor.clone());
                 return self.out.push(Effect::Fetch(key, what));
             }

@@ -58,6 +58,8 @@ pub(super) struct Lane {
     head: Option<Cursor>,
     /// Whether the log has to be looked at.
     pub look: bool,
+    /// Whether that was begun.
+    pub looking: bool,
     /// Messages of an earlier log that will not be told.
     lost: u64,
     /// What waits in the queue.
@@ -77,6 +79,7 @@ impl Lane {
             cursor: None,
             head: None,
             look: false,
+            looking: false,
             lost: 0,
             queued: BTreeSet::new(),
             page: VecDeque::new(),

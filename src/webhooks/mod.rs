@@ -8,6 +8,7 @@ mod actor;
 mod begin;
 mod body;
 mod disk;
+mod end;
 mod hook;
 mod lane;
 mod read;
