@@ -23,6 +23,7 @@ pub(crate) use actors::Kind as ActorKind;
 pub(crate) use health::Health;
 pub use health::{Obstacles, Readiness};
 pub use metrics::Scrape;
+pub(crate) use overview::Row as ChannelView;
 
 /// Adds `GET /healthz` and `/readyz`. The application data has to hold a `web::Data<Readiness>` (`web::Data::from` takes an
 /// `Arc`).

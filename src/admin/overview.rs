@@ -5,6 +5,7 @@
 use std::str::FromStr;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::channel::Glance;
 use crate::config;
@@ -21,8 +22,9 @@ const MEMBERS: usize = 10_000;
 pub(super) const MESSAGES: u64 = 20_000;
 
 /// A channel as operators see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Row {
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ChannelView)]
+pub(crate) struct Row {
     channel: ChannelName,
     kind: &'static str,
     active: bool,

@@ -6,7 +6,7 @@ use std::ops::{ControlFlow, Range};
 
 use bytes::Bytes;
 
-use crate::store::{EngineError, Rows};
+use crate::store::{EngineError, Rows, keys};
 
 /// How much is read at a time, in bytes.
 const PAGE: usize = 256 << 10;
@@ -54,9 +54,10 @@ impl<'a> Walk<'a> {
 
     /// The first key behind `start`, or nearly, from which on the engine gives rows; `None` if there is none in the range.
     fn past(&self, start: &[u8]) -> Option<Vec<u8>> {
-        let origin = wide(start);
+        // One that was longer than a row's key would begin behind that row.
+        let (origin, width) = (wide(start), keys::width(start).unwrap_or(WIDE));
         let gives = |key: &[u8; WIDE]| {
-            let scanned = self.rows.scan(&key[..]..&self.range.end, false, &mut |_, _| ControlFlow::Break(()));
+            let scanned = self.rows.scan(&key[..width]..&self.range.end, false, &mut |_, _| ControlFlow::Break(()));
             scanned.is_ok()
         };
         let steps = (0..WIDE * 8).map_while(|bit| further(&origin, bit));
@@ -80,7 +81,7 @@ impl<'a> Walk<'a> {
                 bad = between;
             }
         }
-        (good[..] < self.range.end[..]).then(|| good.to_vec())
+        (good[..width] < self.range.end[..]).then(|| good[..width].to_vec())
     }
 
     /// The next row, which stays.
@@ -142,7 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::{Batch, MemoryRows, Visit, keys};
+    use crate::store::{Batch, MemoryRows, Visit};
 
     /// An engine that does not give some rows, nor what is read together with them.
     struct Torn(MemoryRows, Vec<Range<u64>>);

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::messages::{Draft, Origin};
 use crate::model::maps::HashSet;
-use crate::model::{Key, MAX_SEQ, Message, Seq, UserName, Wall};
+use crate::model::{Epoch, Key, MAX_SEQ, Message, Seq, UserName, Wall};
 use crate::store::Head;
 
 /// How many messages one append takes: a quarter of what the writer commits at once, so that channels share it.
@@ -175,6 +175,11 @@ impl Sequencer {
     pub fn reset(&mut self, head: Head) {
         self.head = head;
     }
+}
+
+/// Where a log stands of which nothing is known.
+pub(super) fn blank() -> Head {
+    Head { epoch: Epoch("".into()), seq: 0, first: 1, at: Wall(0), hash: [0; 16], token: 0 }
 }
 
 #[cfg(test)]

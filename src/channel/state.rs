@@ -14,15 +14,14 @@ use super::orders::Orders;
 use super::resume::Kept;
 use super::rights::Rights;
 use super::roster::Roster;
-use super::sequencer::Sequencer;
+use super::sequencer::{Sequencer, blank};
 use super::step::{Effect, Found, Input, Job, Settings, Time, overloaded};
 use super::tending::Edits;
 use super::window::Window;
 use crate::model::maps::{HashMap, HashSet};
-use crate::model::{ChannelName, Conn, Epoch, HubId, Moment, Seq, UserName, Wall};
+use crate::model::{ChannelName, Conn, HubId, Moment, Seq, UserName, Wall};
 use crate::presence::Hidden;
 use crate::protocol::Problem;
-use crate::store::Head;
 
 /// How many commands may wait while the channel is being loaded.
 const HELD_MAX: usize = 4096;
@@ -391,11 +390,6 @@ impl State {
         }
         std::mem::take(&mut self.effects)
     }
-}
-
-/// Where a log stands of which nothing is known.
-fn blank() -> Head {
-    Head { epoch: Epoch("".into()), seq: 0, first: 1, at: Wall(0), hash: [0; 16], token: 0 }
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use super::super::ack::Ack;
 use super::super::messages::{Action, Draft, Hears, Joined, Subscriber};
 use super::super::step::{Loaded, NotMade};
 use super::*;
-use crate::model::{Key, Message, Seq, Standing, UserName};
+use crate::model::{Epoch, Key, Message, Seq, Standing, UserName};
 use crate::protocol::{Posted, Publish, Start};
-use crate::store::{AppendError, MetaOp};
+use crate::store::{AppendError, Head, MetaOp};
 
 /// Small enough that everything has an end, here and in the tests beside it.
 pub const SETTINGS: Settings = Settings {
@@ -394,8 +394,7 @@ fn a_reading_mark_is_not_acknowledged_on_the_strength_of_one_that_is_still_being
     };
     let (first, second) = (writes(2, 7), writes(3, 5));
     assert!(first.is_some() && second.is_some() && first != second);
-    let failed = crate::store::WriteError::Unavailable("full".into());
-    state.input(TIME, Input::Noted(first.unwrap(), Err(failed)));
+    state.input(TIME, Input::Noted(first.unwrap(), Err(crate::store::WriteError::Unavailable("full".into()))));
     state.input(TIME, Input::Noted(second.unwrap(), Ok(())));
     assert_eq!(state.roster.members().get(&user(1)), Some(&7));
 }

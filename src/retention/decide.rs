@@ -1,13 +1,14 @@
 //! What has to go of a log. Pure.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::config;
 use crate::model::{Hour, Seq, Wall};
 use crate::store::Keep;
 
 /// How much of one channel is kept; 0 is no bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Bounds {
     /// Messages older than this go, in seconds.
     pub age_s: u64,

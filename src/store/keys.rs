@@ -15,6 +15,16 @@ const STORE: u8 = 5;
 const GONE: u8 = 6;
 const LISTED: u8 = 7;
 
+/// How long all keys are that begin like this one, in bytes; `None` where that is not said by its tag.
+pub(crate) fn width(key: &[u8]) -> Option<usize> {
+    match key.first() {
+        Some(&MESSAGE) => Some(17),
+        Some(&HOUR) => Some(13),
+        Some(&GONE) => Some(9),
+        _ => None,
+    }
+}
+
 /// A channel's number within the store; never given twice.
 pub(crate) type ChannelId = u64;
 

@@ -40,7 +40,15 @@ async fn served(routes: Routes) -> BTreeSet<(String, String)> {
     let map = format!("{:?}", answer.request().resource_map());
     let patterns = map.split("patterns: Single(\"").skip(1).filter_map(|rest| rest.split('"').next());
     let mut found = BTreeSet::new();
-    for pattern in patterns.filter(|pattern| !["", "/v1"].contains(pattern)).flat_map(each) {
+    // A page and what belongs to it are for a browser.
+    let page = |pattern: &str| {
+        let part = pattern.strip_prefix("/admin").map(|rest| rest.trim_start_matches('/'));
+        let is_hash = |rest: &str| rest.len() == 16 && rest.chars().all(|digit| digit.is_ascii_hexdigit());
+        let is_file = [".js", ".css", ".svg"].iter().any(|ending| pattern.ends_with(ending));
+        is_file || part.is_some_and(|rest| rest.is_empty() || is_hash(rest))
+    };
+    let patterns: Vec<&str> = patterns.filter(|pattern| !["", "/v1"].contains(pattern) && !page(pattern)).collect();
+    for pattern in patterns.into_iter().flat_map(each) {
         let mut allowed = String::new();
         for scope in ["", "/v1"] {
             let path = pattern.replace(['{', '}'], "");

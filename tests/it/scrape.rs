@@ -161,8 +161,8 @@ async fn operators_see_who_is_behind_and_who_was_slow(stage: Stage) {
     let channel = of("channel");
     let slow = channel["slowest"].as_array().unwrap().iter().find(|one| one["name"] == "a").expect("it did something");
     assert!(
-        slow["ms"].as_f64().is_some_and(|ms| ms > 0.0)
-            && channel["messages"][slow["message"].as_str().unwrap()].as_u64() > Some(0)
+        slow["handle_ms"].as_f64().is_some_and(|ms| ms > 0.0)
+            && channel["handled_by"][slow["message"].as_str().unwrap()].as_u64() > Some(0)
     );
     let sid = ann.welcome()["sid"].as_str().expect("a public name");
     assert!(of("session")["slowest"].as_array().unwrap().iter().any(|one| one["name"] == sid), "{}", of("session"));

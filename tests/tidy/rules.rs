@@ -50,7 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("web", &["http"]),
-    ("api", &["protocol", "presence", "channel", "session", "http", "transport", "admin"]),
+    ("api", &["protocol", "presence", "channel", "retention", "session", "http", "transport", "admin"]),
     ("server", &["*"]),
     ("cli", &["*"]),
     ("main", &["*"]),

@@ -10,6 +10,7 @@ mod messages;
 mod operators;
 mod places;
 mod presence;
+mod steering;
 mod websocket;
 
 use super::request::Request;
@@ -28,6 +29,7 @@ pub(super) fn all() -> Vec<Group> {
         ("websocket", "The stream of frames; `/v1/asyncapi.json` describes these.", websocket::requests()),
         ("longpoll", "The same frames by requests.", longpoll::requests()),
         ("operators", "For operators alone.", operators::requests()),
+        ("steering", "What operators steer.", steering::requests()),
         ("health", "For operators and their machines; not under `/v1`.", health::requests()),
         ("documents", "What describes all this.", documents::requests()),
     ]

@@ -23,6 +23,10 @@ struct Wanted {
     address: Option<String>,
     /// Over `websocket` or `longpoll`.
     transport: Option<String>,
+    /// In this channel.
+    channel: Option<String>,
+    /// `sid`, the default, or `queued`: those for which most bytes wait first.
+    sort: Option<String>,
     /// Public names after this one.
     after: Option<Sid>,
     /// At most so many; more than `limits.page_max` are never given.
