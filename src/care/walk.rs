@@ -14,6 +14,9 @@ const PAGE: usize = 256 << 10;
 /// front.
 const WIDE: usize = 32;
 
+/// How many messages further on are looked for one by one.
+const NEAR: usize = 4096;
+
 /// The rows of a range, ascending.
 pub(super) struct Walk<'a> {
     rows: &'a dyn Rows,
@@ -55,12 +58,19 @@ impl<'a> Walk<'a> {
     /// The first key behind `start`, or nearly, from which on the engine gives rows; `None` if there is none in the range.
     fn past(&self, start: &[u8]) -> Option<Vec<u8>> {
         // One that was longer than a row's key would begin behind that row.
-        let (origin, width) = (wide(start), keys::width(start).unwrap_or(WIDE));
+        let width = keys::width(start).unwrap_or(WIDE);
+        let origin = wide(&start[..start.len().min(width)]);
         let gives = |key: &[u8; WIDE]| {
             let scanned = self.rows.scan(&key[..width]..&self.range.end, false, &mut |_, _| ControlFlow::Break(()));
             scanned.is_ok()
         };
-        let steps = (0..WIDE * 8).map_while(|bit| further(&origin, bit));
+        // One by one first, where keys are numbers: longer steps pass over what is whole between two pieces that are not.
+        let one = (WIDE - width) * 8;
+        let near = (width < WIDE).then(|| std::iter::successors(further(&origin, one), |key| further(key, one)));
+        if let Some(key) = near.into_iter().flatten().take(NEAR).find(&gives) {
+            return (key[..width] < self.range.end[..]).then(|| key[..width].to_vec());
+        }
+        let steps = ((WIDE - width) * 8..WIDE * 8).map_while(|bit| further(&origin, bit));
         let (mut bad, mut good) = (origin, None);
         for key in steps {
             if gives(&key) {
@@ -71,7 +81,7 @@ impl<'a> Walk<'a> {
         }
         let mut good = good?;
         loop {
-            let between = middle(&bad, &good);
+            let between = wide(&middle(&bad, &good)[..width]);
             if between == bad {
                 break;
             }

@@ -160,8 +160,13 @@ async fn a_webhook_begins_where_channels_stand_and_goes_on_after_a_stop(stage: S
         (vec![0, 1], vec![0, 2]),
         "the members, and then the messages"
     );
+    // What was taken counts as told when the answer came.
+    eventually("all four are told", async || {
+        metric(&site, "parlor_webhook_delivered_total{webhook=\"it\"}").await == 4
+    })
+    .await;
     site.stop().await;
-    let before = endpoint.heard().len();
+    let before = endpoint.taken().len();
     site.start().await;
     let mut bob = site.guest("bob").await;
     bob.join("new").await;
