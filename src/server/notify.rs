@@ -1,4 +1,4 @@
-//! What a service manager is told (systemd's sd_notify): that clients may come, and that the server stops. Without one
+//! What a service manager is told (systemd's `sd_notify`): that clients may come, and that the server stops. Without one
 //! nobody is told anything.
 
 use sd_notify::NotifyState;

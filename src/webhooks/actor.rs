@@ -307,7 +307,7 @@ impl Handler<Envelope<In>> for Webhooks {
                     let (hook, after) = (*hook, *after);
                     ctx.run_later(READ_AGAIN, move |actor, _| {
                         if actor.life == life {
-                            actor.read_queue(hook, after)
+                            actor.read_queue(hook, after);
                         }
                     });
                 }
@@ -318,7 +318,7 @@ impl Handler<Envelope<In>> for Webhooks {
                     let after = after.clone();
                     ctx.run_later(READ_AGAIN, move |actor, _| {
                         if actor.life == life {
-                            actor.read_channels(after)
+                            actor.read_channels(after);
                         }
                     });
                 }

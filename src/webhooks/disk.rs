@@ -74,6 +74,7 @@ impl Disk {
     }
 
     /// What will be kept, if that is not on disk yet.
+    #[expect(clippy::option_option, reason = "nothing is known here, or it is known that there is none")]
     pub fn cursor(&self, hook: usize, channel: &ChannelName) -> Option<Option<Cursor>> {
         let (pending, key) = (self.pending.lock(), (hook, channel.clone()));
         pending.cursors.get(&key).or_else(|| pending.writing.get(&key)).cloned()

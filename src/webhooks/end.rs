@@ -31,9 +31,9 @@ impl End {
     pub fn note(&mut self, outcome: &Outcome, why: Option<&str>) {
         let failed = *outcome != Outcome::Taken;
         if failed {
-            self.metrics.failed.inc()
+            self.metrics.failed.inc();
         } else {
-            self.metrics.delivered.inc()
+            self.metrics.delivered.inc();
         }
         let (name, why) = (&self.config.name, why.unwrap_or_default());
         match (std::mem::replace(&mut self.failing, failed), failed) {

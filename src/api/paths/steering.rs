@@ -57,7 +57,7 @@ struct ConfigView {
     config: Map<String, Value>,
 }
 
-/// What is logged, as env_logger reads it.
+/// What is logged, as `env_logger` reads it.
 #[derive(ToSchema)]
 struct LogFilter {
     filter: String,
