@@ -32,9 +32,9 @@ fn after_a_kill_the_backend_hears_of_every_message_that_was_acknowledged() {
             let told: BTreeMap<u64, &str> = taken.iter().map(|heard| (heard.seq(), heard.id.as_str())).collect();
             told.keys().copied().eq(1..=head)
         };
-        let heard = endpoint.until("every message", whole).await;
+        let taken = endpoint.until("every message", whole).await;
         let mut ids = BTreeMap::new();
-        for heard in &heard {
+        for heard in &taken {
             let known = ids.entry(heard.seq()).or_insert(&heard.id);
             assert_eq!(*known, &heard.id, "one message has one id");
         }
