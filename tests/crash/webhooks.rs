@@ -17,7 +17,7 @@ fn after_a_kill_the_backend_hears_of_every_message_that_was_acknowledged() {
             Reply::Status(if count % 20 == 0 { 503 } else { 204 })
         });
         let webhooks = endpoint.written("it");
-        let settings = [("webhooks", webhooks.as_str())];
+        let settings = [("PARLOR__WEBHOOKS", webhooks.as_str())];
         let mut head = 0;
         for round in 0..3 {
             let server = Process::start(dir.path(), &settings);

@@ -79,9 +79,13 @@ pub fn answer(method: &str, path: &str, answer: &Answer) -> Result<(), String> {
     }
     let operation = template(path).map(|path| &REQUESTS.whole["paths"][path][method.to_ascii_lowercase()]);
     let Some(operation) = operation.filter(|operation| operation.is_object()) else {
-        let refused = answer.status >= 400 || method == "OPTIONS";
-        return if refused { Ok(()) } else { bad("is answered, and described nowhere".into()) };
+        let unsaid = answer.status >= 400 || method == "OPTIONS" || path.starts_with("/admin");
+        return if unsaid { Ok(()) } else { bad("is answered, and described nowhere".into()) };
     };
+    // An address of operators alone has nothing of what clients ask, and the other way round.
+    if answer.status == 404 && answer.body.contains("there is nothing at this address") {
+        return Ok(());
+    }
     let Some(response) = operation["responses"].get(answer.status.to_string()).map(|one| REQUESTS.at(one)) else {
         return bad(format!("is not described: {:.300}", answer.body));
     };
