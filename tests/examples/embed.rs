@@ -13,7 +13,14 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::program::Program;
-use crate::support::{DEADLINE, get};
+use crate::support::{Answer, DEADLINE, Http, Request};
+
+/// What is answered at a path, which may be the host's own: the documents say nothing of it.
+async fn get(address: SocketAddr, path: &str) -> Answer {
+    let mut http = Http::connect(address).await;
+    http.send(&Request::get(path)).await.expect("it is asked");
+    http.answer().await
+}
 
 /// A WebSocket under any path, and what came and was not asked for yet.
 struct Chat(WebSocketStream<MaybeTlsStream<TcpStream>>, Vec<Value>);
