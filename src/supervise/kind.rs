@@ -1,7 +1,7 @@
 //! What a kind of actor is called, what it is told, and how it ends: the labels of its figures. All of it is known when
 //! the server is built, so that nothing that happens later makes a new series.
 
-/// An enumeration that names its variants, written with [`named!`].
+/// An enumeration that names its variants, written with `named!`.
 pub trait Named {
     /// The variants, as they stand in the source.
     const NAMES: &'static [&'static str];
