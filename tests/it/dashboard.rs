@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::Stage;
+use crate::support::{Endpoint, Stage};
 
 scenarios! {
     alone:
@@ -55,7 +55,8 @@ fn expressions(value: &Value, found: &mut Vec<String>) {
 }
 
 async fn the_dashboard_and_the_alerts_name_only_what_a_scrape_shows(stage: Stage) {
-    let site = stage.site().await;
+    let endpoint = Endpoint::start().await;
+    let site = stage.lasting_site(|config| config.webhooks = vec![endpoint.webhook("it")]).await;
     let scrape = site.get("/metrics").await.body;
     let lines = scrape.lines().filter(|line| !line.starts_with('#'));
     let shown: BTreeSet<&str> = lines.filter_map(|line| line.split(['{', ' ']).next()).collect();
