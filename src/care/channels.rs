@@ -104,7 +104,7 @@ impl Channels {
                 Ok(entry) => entry,
                 Err(bad) => match mended() {
                     Some(entry) => {
-                        sink.fault(fault(bad.to_string(), "its one wrong bit is put right"))?;
+                        sink.fault(fault(bad.to_string(), "its one wrong byte is put right"))?;
                         entry
                     }
                     None => {

@@ -4,11 +4,13 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::store::{EngineError, ReadError};
+use crate::store::{Damage, EngineError, ReadError};
 
 /// What sort of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// A piece of a file.
+    File,
     /// Rows that the engine does not give.
     Unreadable,
     /// A row of messages, or some of them.
@@ -38,6 +40,7 @@ pub enum What {
 impl What {
     fn name(self) -> &'static str {
         match self {
+            Self::File => "file",
             Self::Unreadable => "unreadable",
             Self::Messages => "messages",
             Self::Missing => "missing",
@@ -65,6 +68,18 @@ pub struct Fault {
     pub why: String,
     /// What a repair makes of it.
     pub mend: &'static str,
+}
+
+impl From<&Damage> for Fault {
+    fn from(damage: &Damage) -> Self {
+        let Damage { file, hole } = damage;
+        let (place, mend) = match hole {
+            Some(hole) if hole.mended => (format!("{file} at {}", hole.at), "its one wrong byte is put right"),
+            Some(hole) => (format!("{file} at {}, {} bytes", hole.at, hole.length), "what stood there is lost"),
+            None => ((*file).to_owned(), "made anew"),
+        };
+        Self { what: What::File, place, why: "it is not what was written".into(), mend }
+    }
 }
 
 impl fmt::Display for Fault {

@@ -141,7 +141,7 @@ impl Log<'_> {
         let place = places(self.name, self.next, last);
         let mended = mend::mend(key, value);
         if let Some(records) = mended.as_ref().and_then(|value| sound(key, value).ok()) {
-            self.fault(What::Messages, place, why, "its one wrong bit is put right")?;
+            self.fault(What::Messages, place, why, "its one wrong byte is put right")?;
             return self.records(key, mended.as_deref(), &records, last);
         }
         self.sink.aside(key, value)?;

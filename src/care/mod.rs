@@ -34,6 +34,6 @@ pub use fault::{Fault, Sink, Stop};
 pub use import::{add, look, make};
 pub use job::Order;
 pub(crate) use job::{Tools, begin, failed};
-pub use repair::repair;
+pub use repair::{another_life, aside, repair};
 pub use restore::{check, restore};
 pub use stats::Totals;

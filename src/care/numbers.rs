@@ -75,7 +75,7 @@ pub(super) fn examine(rows: &dyn Rows, channels: &Channels, sink: &mut dyn Sink)
             Ok(number) => number,
             Err(bad) => match mend::mend(&key, &value).and_then(|value| seal::open_number(&key, &value).ok()) {
                 Some(number) => {
-                    sink.fault(fault(bad.to_string(), "its one wrong bit is put right"))?;
+                    sink.fault(fault(bad.to_string(), "its one wrong byte is put right"))?;
                     number
                 }
                 None => {

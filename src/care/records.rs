@@ -43,7 +43,7 @@ pub(super) fn examine(rows: &dyn Rows, heads: &HashMap<ChannelName, Seq>, sink: 
     Ok(count)
 }
 
-/// What stands in a row, with its one wrong bit put right if need be.
+/// What stands in a row, with its one wrong byte put right if need be.
 fn read(key: &[u8], value: &[u8]) -> Option<Versioned> {
     open_meta(key, value).ok().or_else(|| open_meta(key, &mend::mend(key, value)?).ok())
 }
@@ -107,7 +107,7 @@ impl Look<'_> {
         let opened = open_meta(key, value);
         let mended = if opened.is_err() { read(key, value) } else { None };
         if let Err(bad) = &opened {
-            let mend = if mended.is_some() { "its one wrong bit is put right" } else { in_place_of(name).1 };
+            let mend = if mended.is_some() { "its one wrong byte is put right" } else { in_place_of(name).1 };
             self.sink.aside(key, value)?;
             self.fault(name, bad.to_string(), mend)?;
         }

@@ -1,4 +1,4 @@
-//! Mending a store: all that is to be there is written anew beside it, and takes its place.
+//! Mending a store: all that is to be there is written anew beside it, to take its place.
 //!
 //! Nothing is written over: until the new store is whole, the old one is what it was. What is damaged or belongs nowhere is
 //! set aside in a file of its own first.
@@ -14,10 +14,23 @@ use serde_json::json;
 use super::examine::{Counts, Scope, examine};
 use super::fault::{Fault, Sink, Stop};
 use crate::model::Wall;
-use crate::store::{Beside, SledRows};
+use crate::store::{Beside, Rows, keys, life, seal};
 
 /// How much is gathered before it is written, in bytes.
 const PAGE: usize = 1 << 20;
+
+/// What is damaged goes by this name in the data directory.
+pub fn aside(now: Wall) -> String {
+    let stamp: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("damaged-{stamp}")
+}
+
+/// A row that gives every channel another epoch: where nobody knows what was lost, no cursor of before may count.
+pub fn another_life() -> (Bytes, Option<Bytes>) {
+    let key = keys::store(life::GENERATION);
+    let value = seal::number(&key, life::short_random());
+    (key.into(), Some(value))
+}
 
 /// What came of a repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +65,7 @@ impl Anew<'_> {
     }
 
     fn open_aside(&self) -> std::io::Result<(PathBuf, BufWriter<File>)> {
-        let stamp: String = self.now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
-        let path = self.folder.join(format!("damaged-{stamp}"));
+        let path = self.folder.join(aside(self.now));
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         Ok((path, BufWriter::new(file)))
     }
@@ -87,18 +99,18 @@ impl Sink for Anew<'_> {
     }
 }
 
-/// Mends the store in `folder`, and tells each fault with what is made of it. Nothing is changed if nothing is wrong, or if
-/// it fails.
+/// Writes into `next` what of `rows` is to be there, and tells each fault with what is made of it. What is damaged goes into a
+/// file in `folder`, the data directory; nothing else there is changed.
 pub fn repair(
-    rows: SledRows,
+    rows: &dyn Rows,
+    next: &Beside,
     folder: &Path,
     now: Wall,
     tell: &mut dyn FnMut(&Fault) -> std::io::Result<()>,
     passed: &mut dyn FnMut(u64),
 ) -> Result<Repaired, Stop> {
-    let next = rows.beside()?;
-    let mut anew = Anew { next: &next, rows: Vec::new(), bytes: 0, folder, now, aside: None, faults: 0, tell, passed };
-    let counts = examine(&rows, &Scope::All, &mut anew)?;
+    let mut anew = Anew { next, rows: Vec::new(), bytes: 0, folder, now, aside: None, faults: 0, tell, passed };
+    let counts = examine(rows, &Scope::All, &mut anew)?;
     anew.flush()?;
     let (faults, aside) = (anew.faults, anew.aside.take());
     let aside = aside.map(|(path, file)| {
@@ -106,11 +118,5 @@ pub fn repair(
         File::open(folder)?.sync_all()?;
         Ok::<_, std::io::Error>(path)
     });
-    let aside = aside.transpose()?;
-    if faults == 0 {
-        rows.give_up(next);
-        return Ok(Repaired { counts, faults, aside });
-    }
-    rows.replace(next)?;
-    Ok(Repaired { counts, faults, aside })
+    Ok(Repaired { counts, faults, aside: aside.transpose()? })
 }

@@ -12,7 +12,7 @@ use crate::care::{self, Counts, Fault, Scope, Sink, Stop};
 use crate::clock;
 use crate::config::{Config, Engine};
 use crate::model::ChannelName;
-use crate::store::{EngineError, OpenError, Rows, SledRows};
+use crate::store::{Damage, EngineError, OpenError, Rows, SledRows, Wreck};
 
 /// How often the line that says how far it is is drawn anew.
 const TICK: Duration = Duration::from_millis(100);
@@ -133,7 +133,7 @@ pub(super) fn summary(counts: &Counts) -> String {
 }
 
 /// Looks through a whole store, and says what is wrong; gives what it holds and how many faults there are.
-pub(super) fn look(rows: &SledRows, scope: &Scope, mends: bool) -> Result<(Counts, u64), Refused> {
+pub(super) fn look(rows: &dyn Rows, scope: &Scope, mends: bool) -> Result<(Counts, u64), Refused> {
     let bar = progress("rows read");
     let mut told = Told { faults: 0, mends, bar: &bar };
     let counts = care::examine(rows, scope, &mut told)?;
@@ -142,13 +142,59 @@ pub(super) fn look(rows: &SledRows, scope: &Scope, mends: bool) -> Result<(Count
     Ok((counts, faults))
 }
 
+/// A store that is to be looked through.
+enum Held {
+    /// Its files are what was written.
+    Whole(SledRows),
+    /// They are not.
+    Wreck(Wreck),
+}
+
+impl Held {
+    /// Reads through the files first: sled writes over a log that is damaged.
+    fn open(config: &Config) -> Result<Self, Refused> {
+        let path = folder(config)?;
+        let wreck = if SledRows::is_there(path) { Wreck::find(path, config.store.cache_bytes)? } else { None };
+        Ok(match wreck {
+            Some(wreck) => Self::Wreck(wreck),
+            None => Self::Whole(rows(config)?),
+        })
+    }
+
+    fn rows(&self) -> &dyn Rows {
+        match self {
+            Self::Whole(rows) => rows,
+            Self::Wreck(wreck) => wreck,
+        }
+    }
+
+    fn damage(&self) -> &[Damage] {
+        match self {
+            Self::Whole(_) => &[],
+            Self::Wreck(wreck) => wreck.damage(),
+        }
+    }
+
+    /// Says what is wrong with its files, and what is made of that if it is mended; gives how much it is.
+    fn tell(&self, mends: bool) -> Result<u64, Refused> {
+        for damage in self.damage() {
+            let fault = Fault::from(damage);
+            print(&if mends { mended(&fault) } else { fault.to_string() })?;
+        }
+        Ok(self.damage().len() as u64)
+    }
+}
+
 /// `verify`.
 pub(super) fn verify(config: &Config, args: &VerifyArgs) -> Result<u8, Refused> {
     let scope = match &args.channel {
         None => Scope::All,
         Some(name) => Scope::Channel(ChannelName::stored(name).map_err(|why| Refused(REFUSED, why.to_string()))?),
     };
-    let (counts, faults) = look(&rows(config)?, &scope, false)?;
+    let held = Held::open(config)?;
+    let broken = held.tell(false)?;
+    let (counts, faults) = look(held.rows(), &scope, false)?;
+    let faults = broken + faults;
     print(&summary(&counts))?;
     print(&if faults == 0 { "sound".to_owned() } else { format!("{faults} faults") })?;
     Ok(if faults == 0 { OK } else { UNSOUND })
@@ -156,28 +202,53 @@ pub(super) fn verify(config: &Config, args: &VerifyArgs) -> Result<u8, Refused> 
 
 /// `repair`.
 pub(super) fn repair(config: &Config, args: RepairArgs) -> Result<u8, Refused> {
-    let rows = rows(config)?;
+    let (held, now) = (Held::open(config)?, clock::wall());
+    let broken = held.tell(true)?;
     if args.dry_run {
-        let (counts, faults) = look(&rows, &Scope::All, true)?;
+        let (counts, faults) = look(held.rows(), &Scope::All, true)?;
         print(&summary(&counts))?;
-        print(&format!("{faults} faults; nothing was changed"))?;
-        return Ok(if faults == 0 { OK } else { UNSOUND });
+        print(&format!("{} faults; nothing was changed", broken + faults))?;
+        return Ok(if broken + faults == 0 { OK } else { UNSOUND });
     }
+    let failed = |why: EngineError| Refused(FAILED, why.to_string());
     let bar = progress("rows read");
+    let next = match &held {
+        Held::Whole(rows) => rows.beside(),
+        Held::Wreck(wreck) => wreck.beside(),
+    };
+    let next = next.map_err(failed)?;
     let mut tell = |fault: &Fault| bar.suspend(|| print(&mended(fault)));
-    let done = care::repair(rows, folder(config)?, clock::wall(), &mut tell, &mut |rows| bar.inc(rows))?;
+    let done = care::repair(held.rows(), &next, folder(config)?, now, &mut tell, &mut |rows| bar.inc(rows))?;
     bar.finish_and_clear();
+    let faults = broken + done.faults;
+    let holes = held.damage().iter().filter_map(|damage| damage.hole.as_ref()).filter(|hole| !hole.mended).count();
+    match held {
+        Held::Whole(rows) if faults == 0 => rows.give_up(next),
+        Held::Whole(rows) => rows.replace(next).map_err(failed)?,
+        Held::Wreck(wreck) => {
+            if holes > 0 {
+                next.put(&[care::another_life()]).map_err(failed)?;
+            }
+            let aside = format!("{}-files", care::aside(now));
+            wreck.replace(next, &aside)?;
+            print(&format!("the damaged files are in {}", config.store.path.join(aside).display()))?;
+        }
+    }
     print(&summary(&done.counts))?;
     if let Some(path) = done.aside {
         print(&format!("damaged rows are set aside in {}", path.display()))?;
     }
-    print(&match (done.faults, done.counts.lost) {
-        (0, _) => "sound; nothing was changed".to_owned(),
-        (faults, 0) if done.counts.torn == 0 => format!("{faults} faults mended; no message was lost"),
-        (faults, lost) => format!("{faults} faults mended; {lost} messages were lost, or lost their bodies"),
+    let lost = done.counts.lost;
+    print(&match faults {
+        0 => "sound; nothing was changed".to_owned(),
+        _ if lost == 0 && done.counts.torn == 0 && holes == 0 => format!("{faults} faults mended; no message was lost"),
+        _ => format!("{faults} faults mended; {lost} messages were lost, or lost their bodies"),
     })?;
-    if done.counts.torn > 0 {
-        print("what was at the very end of a channel and could not be read from the disk is lost, too")?;
+    if done.counts.torn > 0 || holes > 0 {
+        print("what was at the very end of a channel may be lost, too")?;
+    }
+    if holes > 0 {
+        print("what was written last of a small record may be lost; every channel has another epoch")?;
     }
     Ok(OK)
 }

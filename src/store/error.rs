@@ -65,7 +65,7 @@ pub enum OpenError {
         known: u32,
     },
     /// It cannot be read as a store.
-    #[error("the data directory {path} is damaged: {why}")]
+    #[error("the data directory {path} is damaged: {why}; `parlor verify` says more, and `parlor repair` mends it")]
     Damaged {
         /// Where.
         path: String,

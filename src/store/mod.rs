@@ -60,6 +60,6 @@ pub use places::{
 pub use queue::LOG_WRITER;
 pub use reads::{READ, Reads};
 pub use rows::{Batch, EngineError, MAX_VALUE, Rows, Visit};
-pub use sled::{Beside, SledRows};
+pub use sled::{Beside, Damage, Hole, SledRows, Wreck};
 #[cfg(feature = "testing")]
 pub use writer::Stepped;

@@ -28,7 +28,7 @@ pub struct Beside {
 
 impl Beside {
     /// Begins one in an empty directory.
-    fn begin(path: &Path, cache: u64, round: u64) -> Result<Self, EngineError> {
+    pub(super) fn begin(path: &Path, cache: u64, round: u64) -> Result<Self, EngineError> {
         let dir = Dir::next(path);
         match std::fs::remove_dir_all(dir.tree()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
@@ -63,7 +63,7 @@ impl Beside {
     }
 
     /// All of it is on disk.
-    fn end(self) -> Result<(), EngineError> {
+    pub(super) fn end(self) -> Result<(), EngineError> {
         caught(|| self.tree.begin(self.round))?;
         caught(|| {
             drop(self);
@@ -86,7 +86,7 @@ impl SledRows {
         self.let_go();
         let dir = self.dir.lock();
         // sled's threads may hold its files for a moment longer; they write nothing any more.
-        dir.swap().map_err(io)
+        dir.swap(None).map_err(io)
     }
 
     /// Leaves the store as it is. What was begun beside it is removed now, or when it is opened next.
@@ -119,7 +119,7 @@ impl SledRows {
             }
         };
         next.end().map_err(failed)?;
-        dir.swap().map_err(|why| failed(io(why)))?;
+        dir.swap(None).map_err(|why| failed(io(why)))?;
         // As a new one is opened: the journal is made beside it, and `format` is written last.
         drop(Open::new(&dir, cache, Found::Nothing).map_err(failed)?);
         dir.write_format()?;

@@ -140,8 +140,9 @@ impl Dir {
         [next, last].iter().try_for_each(|left| gone(fs::remove_dir_all(left)).map(drop))
     }
 
-    /// Puts the directory beside in the place of sled's, if there is one; nobody has either of them open.
-    pub(super) fn swap(&self) -> io::Result<()> {
+    /// Puts the directory beside in the place of sled's, if there is one, which is removed or gets the name `aside`; nobody has
+    /// either of them open.
+    pub(super) fn swap(&self, aside: Option<&str>) -> io::Result<()> {
         let [tree, next, last] = [TREE, NEXT, LAST].map(|name| self.path.join(name));
         let names = File::open(&self.path)?;
         File::open(&next)?.sync_all()?;
@@ -152,7 +153,67 @@ impl Dir {
         }
         fs::rename(&next, &tree)?;
         names.sync_all()?;
-        gone(fs::remove_dir_all(&last)).map(drop)
+        match aside {
+            None => gone(fs::remove_dir_all(&last)).map(drop),
+            Some(aside) => fs::rename(&last, self.path.join(aside)).and_then(|()| names.sync_all()),
+        }
+    }
+
+    /// Has both files of the journal there, and copies of those that were there in sled's directory.
+    pub(super) fn copy_journal(&self) -> io::Result<()> {
+        for path in self.journal() {
+            match path.file_name().filter(|_| path.exists()) {
+                Some(name) => drop(fs::copy(&path, self.tree().join(name))?),
+                None => Journal::make(&path)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of which each is one piece, if they are not what was written; sled's large one and the journal are looked through
+    /// elsewhere.
+    pub(super) fn broken(&self) -> io::Result<Vec<&'static str>> {
+        let mut broken = Vec::new();
+        let older = match self.found() {
+            Ok(Found::Older(files)) => Some(files),
+            Ok(_) => None,
+            Err(_) => {
+                let number =
+                    fs::read_to_string(self.path.join("format")).ok().and_then(|text| text.trim().parse::<u32>().ok());
+                if number.is_none_or(|number| !(NO_JOURNAL..=FORMAT).contains(&number)) {
+                    broken.push("format");
+                }
+                None
+            }
+        };
+        let files = ["journal", "journal.odd"].into_iter().zip(self.journal()).take(older.unwrap_or(2));
+        broken.extend(files.filter(|(_, path)| !path.exists()).map(|(name, _)| name));
+        if let Some(conf) = gone(fs::read(self.tree().join("conf")))?
+            && let Some((content, crc)) = conf.split_last_chunk::<4>().filter(|(content, _)| content.len() > 4)
+            && u32::from_le_bytes(*crc) != crc32fast::hash(content)
+        {
+            broken.push("sled/conf");
+        }
+        if let Some(path) = self.named_snapshots()?.pop()
+            && !is_snapshot(&fs::read(path)?)
+        {
+            broken.push("sled/snap");
+        }
+        Ok(broken)
+    }
+
+    /// Up to where sled's log needs not be gone through any more: its newest snapshot has what is before.
+    pub(super) fn snapshot_lsn(&self) -> io::Result<u64> {
+        let newest = self.named_snapshots()?.pop();
+        let lsn = newest.and_then(|path| u64::from_str_radix(path.extension()?.to_str()?, 16).ok());
+        Ok(lsn.unwrap_or(0))
+    }
+
+    /// sled's snapshots that it was done with, oldest first.
+    fn named_snapshots(&self) -> io::Result<Vec<PathBuf>> {
+        let mut named = self.snapshots()?;
+        named.retain(|path| path.extension().is_none_or(|end| end != UNFINISHED));
+        Ok(named)
     }
 
     /// Lets others have it.
@@ -293,77 +354,5 @@ impl Dir {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::rows::{Batch, Rows};
-    use super::super::SledRows;
-    use super::*;
-
-    fn open(path: &Path) -> SledRows {
-        SledRows::open(path, 1 << 20).unwrap()
-    }
-
-    #[test]
-    fn a_store_that_was_never_complete_is_begun_again_whatever_became_of_its_settings() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("sled")).unwrap();
-        fs::write(dir.path().join("sled/conf"), [0; 63]).unwrap();
-        open(dir.path());
-        open(dir.path());
-    }
-
-    #[test]
-    fn a_snapshot_that_was_only_begun_is_no_reason_to_refuse() {
-        let dir = tempfile::tempdir().unwrap();
-        let rows = open(dir.path());
-        let mut batch = Batch::default();
-        batch.put(&b"key"[..], &b"value"[..]);
-        rows.apply(&batch).unwrap();
-        rows.sync().unwrap();
-        rows.close();
-        let begun = dir.path().join("sled/snap.0000000000FFFFFF.generating");
-        for left in [&b""[..], b"torn", b"long enough, but torn", &[0; 12], &[0; 99]] {
-            fs::write(&begun, left).unwrap();
-            let rows = open(dir.path());
-            assert_eq!(rows.get(b"key").unwrap().unwrap(), &b"value"[..]);
-            assert!(!begun.exists());
-            rows.close();
-        }
-    }
-
-    #[test]
-    fn of_the_snapshots_only_the_newest_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut before = Vec::new();
-        for n in 0..4_u8 {
-            let rows = open(dir.path());
-            let mut batch = Batch::default();
-            batch.put(vec![n], &b"value"[..]);
-            rows.apply(&batch).unwrap();
-            rows.sync().unwrap();
-            rows.close();
-            let now = Dir::new(dir.path()).snapshots().unwrap();
-            // A store that was never opened again has none.
-            assert_eq!(now.len(), usize::from(n > 0));
-            assert!(n == 0 || now != before, "sled wrote none");
-            before = now;
-        }
-    }
-
-    #[test]
-    fn a_snapshot_that_is_whole_and_lacks_its_name_is_given_it() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(open(dir.path()));
-        drop(open(dir.path()));
-        let tree = dir.path().join("sled");
-        let snapshot = |path: &Path| path.file_name().unwrap().to_string_lossy().starts_with("snap.");
-        let find = || fs::read_dir(&tree).unwrap().map(|entry| entry.unwrap().path()).find(|path| snapshot(path));
-        let path = find().unwrap();
-        let whole = fs::read(&path).unwrap();
-        fs::rename(&path, path.with_extension(format!("{}.generating", path.extension().unwrap().display()))).unwrap();
-        let prepared = Dir::new(dir.path());
-        prepared.prepare(Found::Store).unwrap();
-        assert_eq!(find().map(|path| fs::read(path).unwrap()), Some(whole));
-        assert!(path.exists());
-        drop(open(dir.path()));
-    }
-}
+#[path = "dir_tests.rs"]
+mod tests;

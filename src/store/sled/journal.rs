@@ -14,13 +14,14 @@ use std::path::{Path, PathBuf};
 use bytes::{Buf, Bytes};
 
 use super::super::rows::{Batch, EngineError};
+use super::journal_salvage::newest;
 
 /// How long a file is made, in zeros: writes that make a file longer cost a sync more. It may grow beyond.
 const LENGTH: usize = 3 * 1024 * 1024;
 /// The head of a record: checksum `u32`, length of the rows `u32`, round `u64`, how far the round was synced `u64`.
-const HEAD: usize = 24;
+pub(super) const HEAD: usize = 24;
 /// Records begin at multiples of this.
-const STEP: usize = 8;
+pub(super) const STEP: usize = 8;
 /// The length of a value that is none: its row is removed.
 const REMOVED: u32 = u32::MAX;
 
@@ -57,6 +58,12 @@ impl Journal {
         };
         let [even, odd] = paths.each_ref().map(|path| open(path).map_err(failed));
         let ((even, first), (odd, second)) = (even?, odd?);
+        // None is written before sled knows of the one in front of it.
+        if let Some(newest) = [&first, &second].into_iter().filter_map(newest).max()
+            && newest > round + 1
+        {
+            return Err(EngineError::Damaged(format!("the journal is in round {newest}, and sled knows of {round}")));
+        }
         let journal = Self { files: [even, odd], round: round + 2, end: 0, synced: 0, before: 0 };
         Ok((journal, rounds(&[first, second], round)?))
     }
@@ -143,7 +150,7 @@ fn encode(batch: &Batch, round: u64, synced: usize) -> (Bytes, Batch) {
 }
 
 /// A record of `round` at the front of `bytes`: its rows, how far the round was synced, and its whole length.
-fn record(bytes: &Bytes, round: u64) -> Option<(Bytes, u64, usize)> {
+pub(super) fn record(bytes: &Bytes, round: u64) -> Option<(Bytes, u64, usize)> {
     let mut head = bytes.get(..HEAD)?;
     let (crc, length, found, synced) = (head.get_u32(), head.get_u32() as usize, head.get_u64(), head.get_u64());
     // The round first: it is wrong nearly everywhere.
@@ -155,7 +162,7 @@ fn record(bytes: &Bytes, round: u64) -> Option<(Bytes, u64, usize)> {
     intact.then(|| (bytes.slice(HEAD..HEAD + length), synced, whole))
 }
 
-fn rows(mut bytes: Bytes) -> Option<Batch> {
+pub(super) fn rows(mut bytes: Bytes) -> Option<Batch> {
     let mut batch = Batch::default();
     while bytes.has_remaining() {
         if bytes.len() < 8 {

@@ -8,8 +8,12 @@
 mod beside;
 mod dir;
 mod journal;
+mod journal_salvage;
+mod pages;
 mod recent;
+mod segments;
 mod tree;
+mod wreck;
 
 use std::ops::Range;
 use std::path::Path;
@@ -25,7 +29,9 @@ pub use beside::Beside;
 use dir::{Dir, Found};
 use journal::Journal;
 use recent::Layers;
+pub use segments::Hole;
 use tree::{Tree, caught, error, io};
+pub use wreck::{Damage, Wreck};
 
 /// How long the journal becomes before its rows go to sled. More of it joins more blocks; less makes a shorter pause.
 const SETTLED: usize = 2 * 1024 * 1024;
@@ -103,6 +109,9 @@ impl Open {
     /// Opens what is in `dir`; what the journal held is in sled afterwards, and the journal is empty.
     fn new(dir: &Dir, cache: u64, found: Found) -> Result<Self, EngineError> {
         dir.prepare(found).map_err(io)?;
+        if found != Found::Nothing {
+            segments::check(dir)?;
+        }
         let tree = Tree::open(dir, cache, found != Found::Nothing)?;
         let (journal, batches) = Journal::open(&dir.journal(), caught(|| tree.round())?)?;
         let layers = Layers::default();

@@ -19,13 +19,13 @@ use crate::model::Seq;
 
 /// sled writes a page above a quarter of this to a file of its own that nobody syncs. A leaf holds up to some thirty
 /// rows of 64 KiB before it splits. Fixed when a store is made.
-const SEGMENT: usize = 8 * 1024 * 1024;
+pub(super) const SEGMENT: usize = 8 * 1024 * 1024;
 
 /// A row that is written when a store is made: if it is missing later, so may be others.
 const MARKER: (&[u8], &[u8]) = (b"\0parlor", b"1");
 
 /// The row that holds the journal's round, `u64`.
-const ROUND: &[u8] = b"\0round";
+pub(super) const ROUND: &[u8] = b"\0round";
 
 /// How many times it is tried to open what was just closed, with 5 ms between.
 const PATIENCE: usize = 400;
