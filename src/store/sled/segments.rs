@@ -16,7 +16,7 @@ use super::super::rows::EngineError;
 use super::dir::Dir;
 use super::tree::{ROUND, SEGMENT, io as failed};
 
-/// How long a segment's head is: checksum `u32`, lsn `i64`, up to where the log was on disk `i64`.
+/// How long a segment's head is: checksum `u32`, lsn `i64`, up to where the log was written `i64`.
 const HEAD: usize = 20;
 /// Where a message says what it is.
 const KIND: usize = 4;
@@ -168,7 +168,7 @@ fn mended(bytes: &[u8], segment: u64) -> Option<(Head, Bytes)> {
     })
 }
 
-/// A segment's head: where it stands in the log, and up to where the log was on disk when it began.
+/// A segment's head: where it stands in the log, and up to where the log was written when it began.
 fn segment(head: &[u8]) -> Option<(u64, u64)> {
     let mut rest = head;
     let crc = rest.get_u32_le() ^ u32::MAX;
@@ -216,7 +216,9 @@ impl<'a> Segments<'a> {
             match segment(&bytes) {
                 Some((lsn, stable)) => {
                     found.all.insert(lsn, at);
-                    found.stable = found.stable.max(stable);
+                    // Up to there it was written, and synced up to the segment that this is in
+                    // ([`Tree::apply`](super::tree::Tree::apply)).
+                    found.stable = found.stable.max(stable / SEGMENT as u64 * SEGMENT as u64);
                 }
                 None if bytes.iter().any(|byte| *byte != 0) => lost.push(at),
                 None => {}
