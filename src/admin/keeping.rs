@@ -18,7 +18,10 @@ use crate::model::{ChannelName, Seq, UserName};
 use crate::protocol::Problem;
 use crate::retention::{self, Bounds};
 use crate::session::App;
-use crate::store::Keep;
+use crate::store::{Head, Keep};
+
+/// How long a body may be, in bytes.
+const BODY_MAX: usize = 4096;
 
 /// `POST /v1/admin/channels/{channel}/passivate`
 pub(super) async fn passivate(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
@@ -28,7 +31,7 @@ pub(super) async fn passivate(request: HttpRequest, app: web::Data<App>) -> Http
 async fn put_to_sleep(request: &HttpRequest, app: &Arc<App>) -> Result<(), Problem> {
     operator(request, app).await?;
     let channel = channel_of(request)?;
-    first(app, &channel).await?;
+    head(app, &channel).await?;
     let (tell, told) = oneshot::channel();
     if app.directory.send_awake(&channel, ChannelIn::Order(Order::Rest(tell))) { answer(told).await } else { Ok(()) }
 }
@@ -94,14 +97,14 @@ pub(super) async fn trim(request: HttpRequest, body: web::Payload, app: web::Dat
 
 async fn trimmed(request: &HttpRequest, app: &Arc<App>, by: &UserName, Below { below }: Below) -> Answer {
     let channel = channel_of(request)?;
-    let first = first(app, &channel).await?;
-    if below <= first {
-        return written(&json!({ "first": first }));
+    let head = head(app, &channel).await?;
+    if below <= head.first {
+        return written(&json!({ "first": head.first }));
     }
     log::info!("channel {channel} is trimmed below {below} by {by}");
     let (context, directory) = (Arc::clone(&app.context), Arc::clone(&app.directory));
     // It goes on if nobody waits for it any more.
-    let work = actix_web::rt::spawn(async move { retention::trim(&context, &directory, &channel, first, below).await });
+    let work = actix_web::rt::spawn(async move { retention::trim(&context, &directory, &channel, head, below).await });
     let broken = |_| Err(Problem::unavailable("it broke off; ask again"));
     let trimmed = in_time(work).await?.unwrap_or_else(broken)?;
     written(&json!({ "first": trimmed.head.first }))
@@ -113,18 +116,18 @@ async fn told<T: DeserializeOwned>(
     body: web::Payload,
     app: &Arc<App>,
 ) -> Result<(UserName, T), HttpResponse> {
-    let text = body::read(request, body, app.context.config.limits.frame_bytes).await?;
     let refused = |problem| respond(Err(problem));
     let by = operator(request, app).await.map_err(refused)?.user;
+    let text = body::read(request, body, BODY_MAX).await?;
     let said = serde_json::from_str(&text).map_err(|error| refused(Problem::bad_frame(error.to_string())))?;
     Ok((by, said))
 }
 
-/// The oldest message that is kept of a channel that is there.
-async fn first(app: &App, channel: &ChannelName) -> Result<Seq, Problem> {
+/// The log of a channel that is there.
+async fn head(app: &App, channel: &ChannelName) -> Result<Head, Problem> {
     let name = channel.clone();
     let head = read(app, move |shelf| shelf.there(&name)).await?;
-    Ok(head.ok_or_else(Problem::not_found)?.first)
+    head.ok_or_else(Problem::not_found)
 }
 
 /// Has a channel carry out an order.

@@ -51,6 +51,8 @@ pub(super) struct ChannelActor {
     doubtful: bool,
     /// Who wants it to sleep now.
     put_to_rest: Vec<Tell<()>>,
+    /// When it looks again whether it may.
+    look_again: Option<actix::SpawnHandle>,
     /// Whether it looks soon whether it may end because there is no such channel.
     leaving: bool,
 }
@@ -91,6 +93,7 @@ impl ChannelActor {
                 followed,
                 doubtful: false,
                 put_to_rest: Vec::new(),
+                look_again: None,
                 leaving: false,
             }
         });
@@ -232,10 +235,16 @@ impl ChannelActor {
         let answer = if state.is_heard() {
             Err(Problem::new(ErrorCode::Conflict, "somebody hears the channel"))
         } else if state.is_idle() && self.directory.retire(&self.name, self.handled) {
+            self.keeper.ends(Ending::Idle);
             ctx.stop();
             Ok(())
         } else {
-            ctx.run_later(LOOK_AGAIN, Self::rest_now);
+            self.look_again.get_or_insert_with(|| {
+                ctx.run_later(LOOK_AGAIN, |actor, ctx| {
+                    actor.look_again = None;
+                    actor.timed(ctx, Self::rest_now);
+                })
+            });
             return;
         };
         for tell in std::mem::take(&mut self.put_to_rest) {
@@ -266,8 +275,13 @@ impl ChannelActor {
         self.leaving = false;
         let absent = !self.keeper.is_down() && self.keeper.state().is_absent();
         if absent && self.directory.retire(&self.name, self.handled) {
-            let deleted = self.keeper.state().was_deleted();
-            self.keeper.ends(if deleted { Ending::Deleted } else { Ending::Absent });
+            let state = self.keeper.state();
+            let ending = match () {
+                () if state.was_deleted() => Ending::Deleted,
+                () if state.is_asleep() => Ending::Idle,
+                () => Ending::Absent,
+            };
+            self.keeper.ends(ending);
             ctx.stop();
         }
     }

@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 use super::messages::{Item, Origin};
 use super::state::{Phase, State};
 use super::step::{Effect, Job, Time, overloaded};
-use crate::model::{Seq, UserName};
+use crate::model::{Epoch, Seq, UserName};
 use crate::protocol::Problem;
-use crate::store::{AppendError, Keep, Trimmed};
+use crate::store::{AppendError, Head, Keep, Trimmed};
 
 /// How many messages are forgotten at a time: one commit of the store takes that many, whatever stands in them, so that
 /// what others write comes between.
@@ -26,9 +26,9 @@ pub type Tell<T> = oneshot::Sender<Result<T, Problem>>;
 pub enum Order {
     /// Forget the messages below this one. A channel that sleeps is not loaded for it.
     Trim {
-        /// The oldest message that is kept, as far as is known.
-        from: Seq,
-        /// The oldest that is to be kept.
+        /// The log as it was when this was decided: nothing that came later goes, and nothing of another log.
+        of: Head,
+        /// The oldest message that is to be kept.
         below: Seq,
         /// Who is told what it came to.
         tell: Tell<Trimmed>,
@@ -44,6 +44,8 @@ pub enum Order {
 /// A trim under way.
 #[derive(Debug)]
 struct Trimming {
+    /// The log that is meant.
+    epoch: Epoch,
     /// Up to where it has come.
     at: Seq,
     below: Seq,
@@ -144,7 +146,7 @@ impl State {
             let Some(order) = self.orders.waiting.pop_front() else { break };
             match order {
                 order if self.phase == Phase::Absent => refuse(order, Problem::not_found()),
-                Order::Trim { from, below, tell } => self.begin_trim(from, below, tell),
+                Order::Trim { of, below, tell } => self.begin_trim(of, below, tell),
                 Order::Keep(keep, tell) => {
                     let job = self.job(Job::Order(tell));
                     self.effects.push(Effect::Note(job, vec![keep.write(self.name.as_str())]));
@@ -158,14 +160,16 @@ impl State {
     }
 
     /// From here on nobody is given what is being forgotten.
-    fn begin_trim(&mut self, from: Seq, below: Seq, tell: Tell<Trimmed>) {
-        let mut below = below;
+    fn begin_trim(&mut self, of: Head, below: Seq, tell: Tell<Trimmed>) {
+        let below = below.min(of.seq + 1);
         if self.is_known() {
-            below = below.min(self.seqs.head().seq + 1);
+            if self.seqs.head().epoch != of.epoch {
+                return drop(tell.send(Err(another_log())));
+            }
             self.seqs.raise_first(below);
             self.window.forget(below);
         }
-        self.orders.trimming = Some(Trimming { at: from, below, messages: 0, bytes: 0, tell });
+        self.orders.trimming = Some(Trimming { epoch: of.epoch, at: of.first, below, messages: 0, bytes: 0, tell });
     }
 
     fn next_bite(&mut self) {
@@ -189,6 +193,9 @@ impl State {
         }
         let Some(mut trimming) = self.orders.trimming.take() else { return };
         match result {
+            Ok(Trimmed { head, .. }) if head.epoch != trimming.epoch => {
+                drop(trimming.tell.send(Err(another_log())));
+            }
             Ok(Trimmed { head, messages, bytes }) => {
                 trimming.messages += messages;
                 trimming.bytes += bytes;
@@ -220,6 +227,10 @@ impl State {
             refuse(order, Problem::unavailable(format!("the channel cannot be loaded now: {why}")));
         }
     }
+}
+
+fn another_log() -> Problem {
+    Problem::unavailable("the channel's log began anew meanwhile; ask again")
 }
 
 /// Tells whoever asked that it was not done; they may have gone.

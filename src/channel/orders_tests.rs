@@ -31,7 +31,7 @@ fn load(state: &mut State, head: Head) -> Vec<Effect> {
 
 fn trim(state: &mut State, below: Seq) -> (Vec<Effect>, oneshot::Receiver<Result<Trimmed, Problem>>) {
     let (tell, told) = oneshot::channel();
-    (state.ordered(TIME, Order::Trim { from: 1, below, tell }), told)
+    (state.ordered(TIME, Order::Trim { of: head(1, 1000), below, tell }), told)
 }
 
 fn bitten(state: &mut State, first: Seq) -> Vec<Effect> {
@@ -134,4 +134,24 @@ fn orders_that_need_the_log_are_refused_where_it_cannot_be_read() {
     state.input(TIME, Input::Loaded(Err(crate::store::ReadError::Unavailable("no".into()))));
     assert_eq!(told.try_recv().unwrap().unwrap_err().code, ErrorCode::Unavailable);
     assert!(state.is_idle());
+}
+
+#[test]
+fn what_comes_after_a_trim_was_asked_for_stays_and_so_does_another_log() {
+    let mut state = asleep();
+    let (mut effects, mut told) = trim(&mut state, Seq::MAX);
+    let mut first = 1;
+    while !effects.is_empty() {
+        first = bite(&effects);
+        // Meanwhile others publish.
+        let trimmed = Trimmed { head: head(first, 1000 + first), messages: 1, bytes: 1 };
+        effects = state.input(TIME, Input::Trimmed(Ok(trimmed)));
+    }
+    assert_eq!((first, told.try_recv().unwrap().unwrap().messages), (1001, 4));
+    let mut state = awake();
+    let (tell, mut told) = oneshot::channel();
+    let of = Head { epoch: Epoch("another".into()), ..head(1, 1000) };
+    assert!(state.ordered(TIME, Order::Trim { of, below: 1000, tell }).is_empty());
+    assert_eq!(told.try_recv().unwrap().unwrap_err().code, ErrorCode::Unavailable);
+    assert_eq!(state.kept().first, 1);
 }

@@ -265,6 +265,11 @@ impl State {
         self.phase != Phase::Ready && self.is_idle()
     }
 
+    /// Whether nobody needed it yet.
+    pub fn is_asleep(&self) -> bool {
+        self.phase == Phase::New
+    }
+
     /// Whether it was there and is no more.
     pub fn was_deleted(&self) -> bool {
         self.ended == Closed::Deleted

@@ -21,7 +21,7 @@ pub use valid::{
     Admin, Algorithm, Argon2, Auth, Bind, Channels, Config, Durability, Engine, Jwt, JwtKey, Limits, LogFormat,
     Logging, Presence, Proxy, ProxyHeader, Rates, Registration, Server, Store, Tls,
 };
-pub use webhooks::{Secret, Webhook};
+pub use webhooks::{Secret, Webhook, holds};
 
 impl Config {
     /// Reads a file, if one is given, and those variables of the environment whose names begin with `PARLOR__`.

@@ -83,12 +83,17 @@ pub struct Webhook {
 impl Webhook {
     /// Whether a channel is one of those that it is told of.
     pub fn holds(&self, channel: &ChannelName) -> bool {
-        let name = channel.as_str();
-        self.channels.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning) && channel.is_direct() == beginning.starts_with('@'),
-            None => name == pattern,
-        })
+        holds(&self.channels, channel)
     }
+}
+
+/// Whether a channel is one of those that these names and beginnings of names mean.
+pub fn holds(patterns: &[String], channel: &ChannelName) -> bool {
+    let name = channel.as_str();
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning) && channel.is_direct() == beginning.starts_with('@'),
+        None => name == pattern,
+    })
 }
 
 /// What requests are signed with.
@@ -209,6 +214,15 @@ impl Check<'_> {
     }
 }
 
+/// An address without what may be a secret in it.
+fn shown(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else { return HIDDEN.to_owned() };
+    if url.query().is_some() {
+        url.set_query(Some(HIDDEN));
+    }
+    url.into()
+}
+
 impl From<&Webhook> for Written {
     fn from(from: &Webhook) -> Self {
         let (secret, secret_file) = match &from.secret {
@@ -218,7 +232,7 @@ impl From<&Webhook> for Written {
         let told = EVENTS.into_iter().zip([from.messages, from.members, from.presence]);
         Self {
             name: from.name.clone(),
-            url: from.url.clone(),
+            url: shown(&from.url),
             secret,
             secret_file,
             events: told.filter(|(_, told)| *told).map(|(event, _)| event.to_owned()).collect(),

@@ -68,11 +68,10 @@ impl Retention {
                     Input::Looked(looked, clock::moment().since(began))
                 });
             }
-            Effect::Trim(Due { channel, from, below }) => {
+            Effect::Trim(Due { channel, of, below }) => {
                 let (context, directory) = (Arc::clone(&self.context), Arc::clone(&self.directory));
                 self.beside(async move {
-                    let trimmed =
-                        tokio::time::timeout(PATIENCE, trim(&context, &directory, &channel, from, below)).await;
+                    let trimmed = tokio::time::timeout(PATIENCE, trim(&context, &directory, &channel, of, below)).await;
                     let late = |_| Err(Problem::unavailable("the channel gave no answer in time"));
                     Input::Trimmed(trimmed.unwrap_or_else(late))
                 });
@@ -139,27 +138,31 @@ async fn look(context: &Arc<Context>, after: Option<String>) -> Result<Page, Rea
     });
     let mut page = looking.await?;
     let ops = std::mem::take(&mut page.sizes).into_iter().map(|(channel, size)| size.write(channel.as_str()));
-    remember(context, ops.collect()).await;
+    if !remember(context, ops.collect()).await {
+        // It would be counted for ever, and no other channel be looked at.
+        page.after = page.again.take().map(|channel| channel.as_str().to_owned()).or(page.after);
+    }
     Ok(page)
 }
 
-/// Has a channel forget what lies below, and keeps the books; `from` is the oldest message that it keeps.
+/// Has a channel forget what lies below, and keeps the books; `of` is its log as it was when this was decided.
 pub async fn trim(
     context: &Arc<Context>,
     directory: &Arc<Directory>,
     channel: &ChannelName,
-    from: Seq,
+    of: Head,
     below: Seq,
 ) -> Result<Trimmed, Problem> {
     let (tell, told) = oneshot::channel();
-    directory.send(channel, ChannelIn::Order(Order::Trim { from, below, tell }));
+    let from = of.first;
+    directory.send(channel, ChannelIn::Order(Order::Trim { of, below, tell }));
     let silent = |_| Err(Problem::unavailable("the channel broke off; ask again"));
     let trimmed = told.await.unwrap_or_else(silent)?;
     let metrics = &context.metrics.retention;
     metrics.messages.inc_by(trimmed.messages);
     metrics.bytes.inc_by(trimmed.bytes);
     // If another trim came between, what was counted holds no more.
-    if trimmed.messages > 0 && trimmed.messages == trimmed.head.first - from {
+    if trimmed.messages > 0 && from + trimmed.messages == trimmed.head.first {
         let (meta, key) = (Arc::clone(&context.meta), size_key(channel.as_str()));
         let record = context.reads.run(move || meta.get(&key)).await;
         let before = Head { first: from, ..trimmed.head.clone() };
@@ -171,14 +174,16 @@ pub async fn trim(
     Ok(trimmed)
 }
 
-/// Writes down what was counted. If that fails it is counted again.
-async fn remember(context: &Context, ops: Vec<MetaOp>) {
+/// Writes down what was counted; says whether it is. If not it is counted again.
+async fn remember(context: &Context, ops: Vec<MetaOp>) -> bool {
     if ops.is_empty() {
-        return;
+        return true;
     }
     let (tell, told) = oneshot::channel();
     context.meta.write(ops, Box::new(move |result| drop(tell.send(result))));
-    if let Ok(Err(error)) = told.await {
+    let done = told.await;
+    if let Ok(Err(error)) = &done {
         log::debug!("what was counted of channels could not be written down: {error}");
     }
+    matches!(done, Ok(Ok(())))
 }

@@ -30,6 +30,8 @@ pub(super) struct Page {
     pub after: Option<String>,
     /// The channel that has something to let go; it is to be looked at again.
     pub due: Option<Due>,
+    /// The channel of which there is more to count, if that was why the look ended.
+    pub again: Option<ChannelName>,
     /// Whether there are no more.
     pub over: bool,
 }
@@ -38,8 +40,8 @@ pub(super) struct Page {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Due {
     pub channel: ChannelName,
-    /// The oldest message that it keeps now.
-    pub from: Seq,
+    /// Its log now.
+    pub of: Head,
     /// The oldest that it is to keep.
     pub below: Seq,
 }
@@ -62,7 +64,7 @@ impl Shelf<'_> {
             match self.visit(&channel, &mut page.sizes, &mut most) {
                 Ok(Visit::Done) => {}
                 Ok(Visit::Again) => {
-                    page.over = false;
+                    (page.again, page.over) = (Some(channel), false);
                     break;
                 }
                 Ok(Visit::Due(due)) => {
@@ -86,7 +88,7 @@ impl Shelf<'_> {
         let Some(head) = self.log.head(channel)? else { return Ok(Visit::Done) };
         let keep = self.meta.get(&keep_key(channel.as_str()))?;
         let bounds = Bounds::of(self.config, keep.map(|record| Keep::read(&record.value)).unwrap_or_default());
-        let due = |below| Visit::Due(Due { channel: channel.clone(), from: head.first, below });
+        let due = |below| Visit::Due(Due { channel: channel.clone(), of: head.clone(), below });
         let hours = if bounds.is_none() { Vec::new() } else { self.log.hours(channel, HOURS)? };
         let whole = hours.len() < HOURS;
         let mut known = Log { first: head.first, head: head.seq, hours: &hours, whole, bytes: None, front: None };

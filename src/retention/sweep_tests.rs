@@ -5,11 +5,12 @@ use crate::model::{ChannelName, Epoch, Wall};
 use crate::store::Head;
 
 fn due(channel: &str) -> Due {
-    Due { channel: ChannelName::stored(channel).unwrap(), from: 1, below: 5 }
+    let of = Head { epoch: Epoch("e".into()), seq: 9, first: 1, at: Wall(0), hash: [0; 16], token: 0 };
+    Due { channel: ChannelName::stored(channel).unwrap(), of, below: 5 }
 }
 
 fn looked(after: &str, due: Option<Due>, over: bool) -> Input {
-    let page = Page { sizes: Vec::new(), after: Some(after.to_owned()), due, over };
+    let page = Page { sizes: Vec::new(), after: Some(after.to_owned()), due, again: None, over };
     Input::Looked(Ok(page), Duration::from_millis(30))
 }
 

@@ -33,7 +33,7 @@ impl Keep {
     /// Writes down what is wanted of a channel; nothing, if it says nothing.
     pub fn write(self, channel: &str) -> MetaOp {
         let key = keep_key(channel);
-        if self == Self::default() { MetaOp::Remove(key) } else { MetaOp::Put(key, bytes(&self)) }
+        if self == Self::default() { MetaOp::Remove(key) } else { MetaOp::Release(key, bytes(&self)) }
     }
 }
 
@@ -71,7 +71,7 @@ impl Size {
 
     /// Writes it down.
     pub fn write(&self, channel: &str) -> MetaOp {
-        MetaOp::Put(size_key(channel), bytes(self))
+        MetaOp::Release(size_key(channel), bytes(self))
     }
 
     /// What is left when the messages below `first` are gone, whose bodies had so many bytes; `None` if not all of them
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_to_be_kept_is_read_back_and_a_damaged_record_lets_nothing_go() {
         let keep = Keep { count: Some(7), ..Keep::default() };
-        let MetaOp::Put(key, value) = keep.write("a") else { panic!("a put") };
+        let MetaOp::Release(key, value) = keep.write("a") else { panic!("a put") };
         assert_eq!((key.as_str(), &value[..], Keep::read(&value)), ("keep/a", &br#"{"count":7}"#[..], keep));
         assert_eq!(Keep::default().write("a"), MetaOp::Remove("keep/a".into()));
         assert_eq!(Keep::read(b"nonsense"), Keep { age_s: Some(0), count: Some(0), bytes: Some(0) });
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_was_counted_holds_for_the_log_of_which_it_was_and_as_it_is_kept() {
         let size = Size { upto: 9, bytes: 70, front_upto: 5, front_bytes: 20, ..Size::none(&head(3, 12)) };
-        let MetaOp::Put(key, value) = size.write("a") else { panic!("a put") };
+        let MetaOp::Release(key, value) = size.write("a") else { panic!("a put") };
         assert_eq!((key.as_str(), Size::read(&value, &head(3, 12))), ("size/a", Some(size.clone())));
         let other = Head { epoch: Epoch("f".into()), ..head(3, 12) };
         for head in [head(4, 12), head(3, 8), other] {

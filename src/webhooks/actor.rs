@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::begin;
 use super::disk::{BATCH, Disk, Put};
 use super::end::End;
-use super::hook::Hook;
+use super::hook::{Hook, READ_AGAIN};
 use super::read::{self, Part};
 use super::records::event_bytes;
 use super::signals::Signals;
@@ -29,9 +29,6 @@ use crate::supervise::{
 
 /// How often what is late is written, and what waits is counted.
 const TICK: Duration = Duration::from_secs(1);
-/// How long to wait after a read that failed.
-const READ_AGAIN: Duration = Duration::from_secs(1);
-
 /// What tells webhooks.
 static WEBHOOK: Kind = Kind { name: "webhook", messages: &[In::NAMES], endings: Lasting::NAMES };
 
@@ -175,7 +172,7 @@ impl Webhooks {
         if self.disk.has_room() {
             self.queue_told(BATCH);
         }
-        if !self.disk.has_room() {
+        if !self.disk.has_room() && !self.disk.has_failed() {
             self.disk.flush();
         }
     }
@@ -241,10 +238,10 @@ impl Webhooks {
         let setting = Arc::clone(&self.setting);
         let read = move || read::fetch(&*setting.log, &*setting.meta, &name, channel.as_ref(), what);
         let read = self.setting.reads.run(read);
-        let life = self.life;
+        let (life, of) = (self.life, key.clone());
         self.beside(async move {
             let fetched = read.await.unwrap_or_else(|why| {
-                log::warn!("what a webhook is to tell cannot be read now: {why}");
+                log::debug!("what a webhook is to tell of {of:?} cannot be read now: {why}");
                 Fetched::Failed
             });
             In::Fetched(life, hook, key, fetched)
@@ -280,8 +277,10 @@ impl Actor for Webhooks {
             if actor.keeper.recover() {
                 actor.begin_again();
             }
-            if let Err(panic) = caught(|| actor.tick()) {
-                actor.keeper.broke("a tick", &panic);
+            if let Err(panic) = caught(|| actor.tick())
+                && actor.keeper.broke("a tick", &panic)
+            {
+                actor.begin_again();
             }
             actor.schedule(ctx);
         });

@@ -34,6 +34,8 @@ struct Pending {
     /// Those that are being written.
     writing: Cursors,
     removes: BTreeSet<(usize, Number)>,
+    /// Whether the last write failed.
+    failed: bool,
 }
 
 /// One write.
@@ -95,14 +97,22 @@ impl Disk {
         self.pending.lock().puts.push_back(put);
     }
 
+    /// Whether the last write failed: the next one has time.
+    pub fn has_failed(&self) -> bool {
+        self.pending.lock().failed
+    }
+
     /// Whether no event waits to be put into a queue.
     pub fn has_room(&self) -> bool {
         self.pending.lock().puts.is_empty()
     }
 
-    /// How many cursors and removals wait.
+    /// How many cursors and removals wait, as far as there is no need to wait for the next second.
     pub fn late(&self) -> usize {
         let pending = self.pending.lock();
+        if pending.failed {
+            return 0;
+        }
         pending.cursors.len() + pending.removes.len()
     }
 
@@ -174,12 +184,17 @@ impl Disk {
         pending.writing.clear();
         match outcome {
             Ok(()) => {
+                if std::mem::take(&mut pending.failed) {
+                    log::info!("what webhooks have done is written again");
+                }
                 pending.removes.retain(|one| !removes.contains(one));
                 let look = !puts.is_empty() || !pending.puts.is_empty();
                 look.then(|| puts.into_iter().map(|put| (put.hook, put.stored)).collect())
             }
             Err(why) => {
-                log::warn!("what webhooks have done is not written yet: {why}");
+                if !std::mem::replace(&mut pending.failed, true) {
+                    log::warn!("what webhooks have done is not written, and tried again each second: {why}");
+                }
                 puts.into_iter().rev().for_each(|put| pending.puts.push_front(put));
                 for (key, cursor) in cursors {
                     pending.cursors.entry(key).or_insert(cursor);
@@ -216,7 +231,8 @@ mod tests {
         disk.put(put(7));
         meta.fail_next(WriteError::Unavailable("full".into()));
         disk.flush();
-        assert_eq!((disk.cursor(0, &channel), disk.has_room(), disk.late()), (Some(cursor(1)), false, 1));
+        assert_eq!((disk.cursor(0, &channel), disk.has_room(), disk.late()), (Some(cursor(1)), false, 0));
+        assert!(disk.has_failed(), "it has time now");
         disk.keep(0, channel.clone(), cursor(2));
         disk.flush();
         assert_eq!(meta.text("hook/h/a").as_deref(), Some("e 2"));

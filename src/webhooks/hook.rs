@@ -14,7 +14,7 @@ use crate::model::{ChannelName, Cursor, Moment, Wall};
 /// Of how many lanes something is under way at the same time.
 pub(super) const PARALLEL: usize = 8;
 /// How long to wait after a read that failed.
-const READ_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// One webhook.
 #[derive(Debug)]

@@ -72,8 +72,18 @@ pub(super) fn kept(meta: &dyn Meta, hook: &str, channel: &ChannelName) -> Result
 
 fn page(log: &dyn ChannelLog, channel: &ChannelName, cursor: Option<&Cursor>) -> Result<Page, ReadError> {
     let head = log.head(channel)?.ok_or(ReadError::NoChannel)?;
-    let (seq, trimmed, anew) = adopt(cursor, &head);
-    let messages = log.range(channel, seq + 1, head.seq, PAGE, PAGE_BYTES)?;
+    let (mut seq, mut trimmed, anew) = adopt(cursor, &head);
+    let read = |upto| log.range(channel, seq + 1, upto, PAGE, PAGE_BYTES);
+    let messages = match read(head.seq) {
+        // What is in front of what is damaged is told, and that is passed over as if it had been trimmed away.
+        Err(ReadError::Damaged(bad)) if bad > seq + 1 => read(bad - 1)?,
+        Err(ReadError::Damaged(bad)) => {
+            log::error!("channel {channel}: {}; webhooks go on behind it", ReadError::Damaged(bad));
+            (seq, trimmed) = (seq + 1, trimmed + 1);
+            Vec::new()
+        }
+        messages => messages?,
+    };
     let events = messages.iter().map(|message| body::message(channel, &head.epoch, message)).collect();
     Ok(Page::Kept { at: Cursor { epoch: head.epoch, seq }, head: head.seq, trimmed, anew, events })
 }
@@ -85,10 +95,12 @@ pub(super) fn behind(
     hooks: &[Webhook],
     after: Option<&ChannelName>,
 ) -> Result<Part<(usize, ChannelName, Cursor), ChannelName>, ReadError> {
-    let page = log.channels(after, CHANNELS)?;
-    let after = page.last().filter(|_| page.len() == CHANNELS).map(|(name, _)| name.clone());
+    let page = log.all_names(after.map(ChannelName::as_str), CHANNELS)?;
+    let after = page.last().filter(|_| page.len() == CHANNELS).cloned();
     let mut found = Vec::new();
-    for (name, head) in page {
+    for name in page {
+        // One that cannot be read keeps no other from being looked at.
+        let Ok(Some(head)) = log.head(&name) else { continue };
         let stand = Cursor { epoch: head.epoch, seq: head.seq };
         for (at, hook) in hooks.iter().enumerate().filter(|(_, hook)| hook.messages && hook.holds(&name)) {
             let kept = kept(meta, &hook.name, &name)?;

@@ -34,6 +34,8 @@ impl Sender {
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
             .redirect(redirect::Policy::none())
+            // What the environment says of proxies is not meant for this.
+            .no_proxy()
             // It decides itself what is tried again.
             .retry(reqwest::retry::never())
             .user_agent(concat!("parlor/", env!("CARGO_PKG_VERSION")))

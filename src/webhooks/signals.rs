@@ -110,7 +110,11 @@ impl Signals {
     /// From here on `wake` is called when there is something to look at, once until it is looked at. It must not block.
     pub(super) fn wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         if let Some(shared) = &self.0 {
-            drop(shared.wake.set(Box::new(wake)));
+            let wake = shared.wake.get_or_init(|| Box::new(wake));
+            // Of what came before nobody was told.
+            if shared.heard.lock().woken {
+                wake();
+            }
         }
     }
 

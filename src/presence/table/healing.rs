@@ -73,7 +73,7 @@ impl Table {
         let Some(recovery) = self.recovery.take() else { return };
         if self.is_public {
             // Those who came were told of when they came.
-            let gone = recovery.parted.iter().filter(|(user, _)| !self.users.contains_key(*user));
+            let gone = recovery.parted.iter().filter(|(user, _)| self.row(user).state == State::Offline);
             out.extend(gone.map(|(user, reason)| Effect::Public(self.row(user), Some(*reason))));
         }
         let hubs: Vec<HubId> = self.hubs.keys().copied().collect();
