@@ -21,17 +21,31 @@ struct Wanted {
     user: Option<String>,
     /// From this address.
     address: Option<String>,
-    /// Over `websocket` or `longpoll`.
-    transport: Option<String>,
+    /// Over this one.
+    transport: Option<Over>,
     /// In this channel.
     channel: Option<String>,
-    /// `sid`, the default, or `queued`: those for which most bytes wait first.
-    sort: Option<String>,
+    /// By public name, or those first for which most bytes wait.
+    sort: Option<SessionOrder>,
     /// Public names after this one.
     after: Option<Sid>,
     /// At most so many; more than `limits.page_max` are never given.
     #[schema(minimum = 1, default = 50)]
     limit: Option<u64>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum Over {
+    WebSocket,
+    Longpoll,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase", default = "sid")]
+enum SessionOrder {
+    Sid,
+    Queued,
 }
 
 #[derive(ToSchema)]

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "these types are the shape of what is read and written elsewhere, member by member")]
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::HttpMethod;
@@ -14,13 +15,24 @@ use crate::retention::Bounds;
 struct Wanted {
     /// Those in whose names this stands.
     search: Option<String>,
-    /// By which they are sorted: `name`, the default, or most first by `rate`, `members`, `online`, `bytes` or `head`.
-    sort: Option<String>,
+    /// By which they are sorted: by name, or most first.
+    sort: Option<ChannelOrder>,
     /// Names after this one; with `sort=name` alone.
     after: Option<String>,
     /// At most so many; more than `limits.page_max` are never given.
     #[schema(minimum = 1, default = 50)]
     limit: Option<u64>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase", default = "name")]
+enum ChannelOrder {
+    Name,
+    Rate,
+    Members,
+    Online,
+    Bytes,
+    Head,
 }
 
 #[derive(ToSchema)]
@@ -32,14 +44,22 @@ struct ChannelViews {
 }
 
 /// What is to hold for one channel; null, or not there: what the configuration says. 0 is no bound.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct KeepRequest {
+    /// Seconds.
+    #[schema(maximum = 3_153_600_000_i64)]
     age_s: Option<u64>,
+    /// Messages.
+    #[schema(maximum = 9_007_199_254_740_991_i64)]
     count: Option<u64>,
+    /// Bytes of bodies.
+    #[schema(maximum = 1_152_921_504_606_846_976_i64)]
     bytes: Option<u64>,
 }
 
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct TrimRequest {
     /// Messages below this place go.
     below: u64,
@@ -58,7 +78,8 @@ struct ConfigView {
 }
 
 /// What is logged, as `env_logger` reads it.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct LogFilter {
     filter: String,
 }
