@@ -7,10 +7,12 @@ use serde_json::json;
 use super::fault::Stop;
 use super::job::{Job, Tools, line};
 use crate::model::{ChannelName, Seq, UserName};
-use crate::store::{AppendError, REDACTED, ReadError, Standing};
+use crate::store::{AppendError, MetaOp, REDACTED, ReadError, Standing, size_key};
 
 /// Bytes of messages that are read at a time.
 const PAGE: usize = 256 << 10;
+/// Why it did not go on.
+const ENDED: &str = "the store has ended";
 
 /// Erasing, under way.
 pub(super) struct Erase {
@@ -31,6 +33,19 @@ impl Erase {
         Ok(Self { tools, user, dry_run, after: None, now: None, messages: 0, channels: 0, done: false })
     }
 
+    /// What was counted of its bodies may have been written down meanwhile by one who had read them before.
+    fn forget_size(&self, channel: &ChannelName) -> Result<(), Stop> {
+        let (tell, told) = mpsc::channel();
+        let done = move |outcome| drop(tell.send(outcome));
+        self.tools.meta.write(vec![MetaOp::Remove(size_key(channel.as_str()))], Box::new(done));
+        let why = match told.recv() {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(why)) => why.to_string(),
+            Err(_) => ENDED.to_owned(),
+        };
+        Err(Stop::File(format!("{channel}: {why}")))
+    }
+
     fn redact(&self, channel: &ChannelName, seqs: &[Seq]) -> Result<(), Stop> {
         for some in seqs.chunks(REDACTED) {
             let (tell, told) = mpsc::channel();
@@ -40,7 +55,7 @@ impl Erase {
                 Ok(Ok(_)) => (self.tools.forget)(channel, some),
                 Ok(Err(AppendError::NoChannel)) => return Ok(()),
                 Ok(Err(why)) => return Err(Stop::File(format!("{channel}: {why}"))),
-                Err(_) => return Err(Stop::File(format!("{channel}: the store has ended"))),
+                Err(_) => return Err(Stop::File(format!("{channel}: {ENDED}"))),
             }
         }
         Ok(())
@@ -82,6 +97,9 @@ impl Job for Erase {
         match page.last().map(|last| last.message.seq + 1).filter(|&next| next <= standing.entry.head.seq) {
             Some(next) => self.now = Some((standing, next, found)),
             None if found > 0 => {
+                if !self.dry_run {
+                    self.forget_size(&standing.name)?;
+                }
                 self.messages += found;
                 self.channels += 1;
                 line(&mut out, &json!({ "channel": standing.name, "messages": found }))?;

@@ -15,7 +15,7 @@ use super::{Stop, check, lines, restore};
 use crate::store::conformance::{append, batch, create, wait};
 use crate::store::{MemoryRows, Rows, SledRows, Store, keys};
 
-fn tools(store: &Store) -> Tools {
+pub(super) fn tools(store: &Store) -> Tools {
     Tools { archive: store.archive(), meta: store.meta(), bytes_on_disk: Arc::new(|| 1), forget: Arc::new(|_, _| ()) }
 }
 

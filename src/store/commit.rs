@@ -126,7 +126,7 @@ impl<'a> Commit<'a> {
     }
 
     /// One row, as this commit leaves it.
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         self.rows.get(key).map_or_else(|| self.view.get(key), |row| Ok(row.value.clone()))
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::commit::{Commit, engine, unavailable};
 use super::entry::{Entry, Mark, Missing};
 use super::keys::{self, ChannelId};
+use super::kept::size_key;
 use super::record::Record;
 use super::rows::EngineError;
 use super::{AppendError, Head, block};
@@ -109,9 +110,16 @@ impl Commit<'_> {
             wanted.retain(|&seq| seq > last);
             writes.push((key, rewritten.map_err(unavailable)?, before));
         }
+        // What was counted of the bodies holds no more; it is counted anew.
+        let name = size_key(name.as_str());
+        let counted = self.get(&keys::meta(&name)).map_err(engine)?;
         // Nothing can fail behind this.
         for (key, value, before) in writes {
             self.put(key, Some(value), Some(before));
+        }
+        if counted.is_some() {
+            self.put(keys::meta(&name), None, counted);
+            self.changes.push((name, None));
         }
         Ok(head)
     }

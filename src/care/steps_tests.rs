@@ -1,0 +1,61 @@
+//! Work in steps, and what happens to the store between them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::job::{Order, Tools, begin};
+use super::moves_tests::tools;
+use super::tests::{channel, fill, open};
+use crate::store::conformance::write;
+use crate::store::{MemoryRows, MetaOp, Rows, Store, size_key};
+
+fn filled() -> Store {
+    let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
+    let store = open(&rows);
+    fill(&store);
+    store
+}
+
+/// What is said, line by line; `between` is called before each step.
+fn said(order: Order, tools: Tools, mut between: impl FnMut(usize)) -> Vec<Value> {
+    let mut job = begin(order, tools).unwrap();
+    let (mut out, mut step) = (Vec::new(), 0);
+    loop {
+        between(step);
+        step += 1;
+        let Some(lines) = job.step().unwrap() else { break };
+        out.extend(lines);
+    }
+    out.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+fn erase(user: &str) -> Order {
+    Order::Erase { user: user.into(), dry_run: false }
+}
+
+#[test]
+fn what_was_counted_of_a_channel_goes_with_the_bodies_that_are_erased() {
+    let store = filled();
+    let meta = store.meta();
+    let count = |name: &str| write(&*meta, vec![MetaOp::Put(size_key(name), Bytes::from_static(b"{}"))]).unwrap();
+    let is_counted = |name: &str| store.meta().get(&size_key(name)).unwrap().is_some();
+    ["a", "b", "p"].into_iter().for_each(count);
+    let meta = store.meta();
+    let forget = move |name: &crate::model::ChannelName, _: &[u64]| {
+        let key = size_key(name.as_str());
+        assert_eq!(meta.get(&key).unwrap(), None, "it goes together with the bodies");
+        // One who had read the bodies before writes down only now how many bytes they have.
+        if name.as_str() == "b" {
+            write(&*meta, vec![MetaOp::Put(key, Bytes::from_static(b"{}"))]).unwrap();
+        }
+    };
+    said(erase("bob"), Tools { forget: Arc::new(|_, _| ()), ..tools(&store) }, |_| ());
+    assert_eq!(["a", "b", "p"].map(is_counted), [true; 3], "nothing of them was erased");
+    said(erase("ann"), Tools { forget: Arc::new(forget), ..tools(&store) }, |_| ());
+    assert_eq!(["a", "b", "p"].map(is_counted), [false; 3]);
+    let head = store.log().head(&channel("a")).unwrap().unwrap();
+    let bodies = store.log().range(&channel("a"), 1, head.seq, 99, usize::MAX).unwrap();
+    assert!(bodies.iter().all(|message| &*message.body == "{}"));
+}
