@@ -46,11 +46,12 @@ impl Erase {
         Err(Stop::File(format!("{channel}: {why}")))
     }
 
-    fn redact(&self, channel: &ChannelName, seqs: &[Seq]) -> Result<(), Stop> {
+    fn redact(&self, of: &Standing, seqs: &[Seq]) -> Result<(), Stop> {
+        let channel = &of.name;
         for some in seqs.chunks(REDACTED) {
             let (tell, told) = mpsc::channel();
             let done = move |outcome| drop(tell.send(outcome));
-            self.tools.archive.redact(channel, some.to_vec(), Box::new(done));
+            self.tools.archive.redact(of, some.to_vec(), Box::new(done));
             match told.recv() {
                 Ok(Ok(_)) => (self.tools.forget)(channel, some),
                 Ok(Err(AppendError::NoChannel)) => return Ok(()),
@@ -91,7 +92,7 @@ impl Job for Erase {
         let own = page.iter().filter(|kept| kept.erased.is_none() && kept.message.from == self.user);
         let seqs: Vec<Seq> = own.map(|kept| kept.message.seq).collect();
         if !self.dry_run {
-            self.redact(&standing.name, &seqs)?;
+            self.redact(&standing, &seqs)?;
         }
         let found = found + seqs.len() as u64;
         match page.last().map(|last| last.message.seq + 1).filter(|&next| next <= standing.entry.head.seq) {

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::job::{Order, Tools, begin};
 use super::moves_tests::tools;
 use super::tests::{channel, fill, open};
-use crate::store::conformance::write;
-use crate::store::{MemoryRows, MetaOp, Rows, Store, size_key};
+use crate::store::conformance::{append, batch, create, wait, write};
+use crate::store::{AppendError, MemoryRows, MetaOp, Rows, Store, size_key};
 
 fn filled() -> Store {
     let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
@@ -58,4 +58,17 @@ fn what_was_counted_of_a_channel_goes_with_the_bodies_that_are_erased() {
     let head = store.log().head(&channel("a")).unwrap().unwrap();
     let bodies = store.log().range(&channel("a"), 1, head.seq, 99, usize::MAX).unwrap();
     assert!(bodies.iter().all(|message| &*message.body == "{}"));
+}
+
+#[test]
+fn a_channel_that_was_made_anew_since_it_was_looked_at_keeps_its_bodies() {
+    let store = filled();
+    let (log, name) = (store.log(), channel("a"));
+    let before = store.archive().channel(&name).unwrap().unwrap();
+    wait(|done| log.delete(&name, done)).unwrap();
+    let head = create(&*log, &name).unwrap();
+    append(&*log, &name, &head, batch(1, 3, "anew")).unwrap();
+    let erased = wait(|done| store.archive().redact(&before, vec![1, 2], done));
+    assert_eq!(erased, Err(AppendError::NoChannel));
+    assert!(log.range(&name, 1, 3, 9, 999).unwrap().iter().all(|message| &*message.body != "{}"));
 }

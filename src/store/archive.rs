@@ -80,9 +80,9 @@ impl Archive {
         })
     }
 
-    /// Erases the bodies of these messages, at most [`REDACTED`] of them, together.
-    pub(crate) fn redact(&self, channel: &ChannelName, seqs: Vec<Seq>, done: Done<Head, AppendError>) {
-        self.0.push(Op::Redact(channel.clone(), seqs, Reply::new(done)));
+    /// Erases the bodies of these messages, at most [`REDACTED`] of them, together. `NoChannel` if it is not the same any more.
+    pub(crate) fn redact(&self, of: &Standing, seqs: Vec<Seq>, done: Done<Head, AppendError>) {
+        self.0.push(Op::Redact(of.name.clone(), Some(of.entry.id), seqs, Reply::new(done)));
     }
 }
 

@@ -93,8 +93,8 @@ impl<'a> Commit<'a> {
                 }
                 Err(error) => self.answers.push(Answer::Trimmed(reply, Err(error))),
             },
-            Op::Redact(name, seqs, reply) => {
-                let outcome = self.redact(&name, &seqs);
+            Op::Redact(name, id, seqs, reply) => {
+                let outcome = self.redact(&name, id, &seqs);
                 self.answers.push(Answer::Head(reply, outcome));
             }
             Op::Delete(name, reply) => {

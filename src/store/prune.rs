@@ -84,8 +84,16 @@ impl Commit<'_> {
     }
 
     /// Erases the bodies of some messages; what was trimmed already has none.
-    pub(super) fn redact(&mut self, name: &ChannelName, seqs: &[Seq]) -> Result<Head, AppendError> {
+    pub(super) fn redact(
+        &mut self,
+        name: &ChannelName,
+        id: Option<ChannelId>,
+        seqs: &[Seq],
+    ) -> Result<Head, AppendError> {
         let entry = self.present(name)?;
+        if id.is_some_and(|id| id != entry.id) {
+            return Err(AppendError::NoChannel);
+        }
         let head = self.head(entry);
         if seqs.iter().any(|&seq| seq > entry.head.seq || seq == 0) {
             return Err(AppendError::Conflict(head));
