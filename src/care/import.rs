@@ -114,7 +114,8 @@ fn understand(object: Object<'_>) -> Result<(ChannelName, Piece), String> {
     Ok((channel, piece))
 }
 
-fn epoch(text: &str) -> Option<(u64, u64)> {
+/// The store's part of an epoch, and the channel's.
+pub(super) fn epoch(text: &str) -> Option<(u64, u64)> {
     let (generation, birth) = text.split_once('-')?;
     Some((u64::from_str_radix(generation, 36).ok()?, u64::from_str_radix(birth, 36).ok()?))
 }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::commit::{Commit, engine, unavailable};
 use super::entry::{Entry, Mark, Missing};
-use super::keys::{self, ChannelId};
 use super::kept::size_key;
+use super::keys::{self, ChannelId};
 use super::record::Record;
 use super::rows::EngineError;
 use super::{AppendError, Head, block};
