@@ -208,8 +208,18 @@ fn what_has_no_order_is_not_imported() {
         (vec![of.into(), line(1).replace("22T10", "99T10")], "expected a time"),
         (vec![of.into(), line(1).replace("{}", "7")], "an object"),
         (vec!["nonsense".into()], "line 1"),
+        (vec![of.into(), line(1 << 53)], "line 2: expected a place up to"),
+        (vec![of.into(), line(u64::MAX)], "line 2: expected a place up to"),
+        (vec![r#"{"channel":"a","first":9007199254740992}"#.into()], "expected a place up to"),
+        (vec![format!(r#"{{"channel":"a","title":"{}"}}"#, "x".repeat(257))], "title: expected at most 256 bytes"),
+        (vec![r#"{"channel":"a","title":"two\nlines"}"#.into()], "without control characters"),
+        (vec![of.into(), line(1), line(2).replace("10:00:00Z", "09:00:00Z")], "line 3: message 2: it is of"),
+        (vec![of.into(), line(1).replace("{}", &format!(r#"{{"text":"{}"}}"#, "x".repeat(70_000)))], "too long"),
     ] {
         let said = look(&wrong.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err().to_string();
         assert!(said.contains(why), "{said}");
     }
+    let no_text = [of.as_bytes(), b"\n\xff\n"].concat();
+    let said = super::look(&mut &no_text[..], &|_| Ok(false)).map(|_| ()).unwrap_err();
+    assert!(matches!(&said, Stop::File(why) if why.starts_with("line 2")), "{said}");
 }
