@@ -70,17 +70,16 @@ impl Job for Erase {
             if self.done {
                 return Ok(None);
             }
-            match self.tools.archive.channels(self.after.as_ref(), 1)?.pop() {
-                Some(next) => {
-                    self.after = Some(next.name.clone());
-                    let first = next.entry.anchor.seq + 1;
-                    self.now = Some((next, first, 0));
-                }
-                None => {
-                    self.done = true;
-                    let end = json!({ "messages": self.messages, "channels": self.channels });
-                    line(&mut out, &json!({ "end": end }))?;
-                }
+            let (found, last) = self.tools.archive.channels(self.after.as_ref(), 1)?;
+            self.done = last.is_none();
+            self.after = last;
+            self.now = found.into_iter().next().map(|next| {
+                let first = next.entry.anchor.seq + 1;
+                (next, first, 0)
+            });
+            if self.done {
+                let end = json!({ "messages": self.messages, "channels": self.channels });
+                line(&mut out, &json!({ "end": end }))?;
             }
             return Ok(Some(out));
         };

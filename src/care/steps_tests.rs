@@ -1,5 +1,6 @@
 //! Work in steps, and what happens to the store between them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::job::{Order, Tools, begin};
 use super::moves_tests::tools;
 use super::tests::{channel, fill, open};
 use crate::store::conformance::{append, batch, create, wait, write};
-use crate::store::{AppendError, MemoryRows, MetaOp, Rows, Store, size_key};
+use crate::store::{AppendError, Batch, EngineError, MemoryRows, MetaOp, Rows, Store, Visit, keys, size_key};
 
 fn filled() -> Store {
     let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
@@ -58,6 +59,59 @@ fn what_was_counted_of_a_channel_goes_with_the_bodies_that_are_erased() {
     let head = store.log().head(&channel("a")).unwrap().unwrap();
     let bodies = store.log().range(&channel("a"), 1, head.seq, 99, usize::MAX).unwrap();
     assert!(bodies.iter().all(|message| &*message.body == "{}"));
+}
+
+/// Rows of which one is always gone by the time it is looked up.
+struct Gone(MemoryRows, Vec<u8>);
+
+impl Rows for Gone {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        if key == self.1 { Ok(None) } else { self.0.get(key) }
+    }
+
+    fn scan(&self, range: Range<&[u8]>, reverse: bool, visit: Visit<'_>) -> Result<(), EngineError> {
+        self.0.scan(range, reverse, visit)
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), EngineError> {
+        self.0.apply(batch)
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        self.0.sync()
+    }
+
+    fn reopen(&self) -> Result<(), EngineError> {
+        self.0.reopen()
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+
+    fn free_bytes(&self) -> Result<u64, EngineError> {
+        self.0.free_bytes()
+    }
+
+    fn bytes_on_disk(&self) -> Result<u64, EngineError> {
+        self.0.bytes_on_disk()
+    }
+}
+
+#[test]
+fn a_channel_that_is_deleted_while_it_is_looked_at_ends_nothing_early() {
+    let filled = super::tests::filled();
+    let rows = MemoryRows::default();
+    let all = super::tests::all(&*filled).into_iter();
+    rows.apply(&Batch(all.map(|(key, value)| (key, Some(value))).collect())).unwrap();
+    let rows: Arc<dyn Rows> = Arc::new(Gone(rows, keys::channel("a")));
+    let store = open(&rows);
+    let of = |order| said(order, tools(&store), |_| ()).pop().unwrap();
+    assert_eq!(of(Order::Stats)["end"]["channels"], 3);
+    assert_eq!(of(Order::Backup)["end"]["channels"], 3);
+    assert_eq!(of(erase("ann"))["end"]["channels"], 3);
+    let exported = said(Order::Export { channels: Vec::new() }, tools(&store), |_| ());
+    assert_eq!(exported.iter().filter(|line| line.get("head").is_some()).count(), 3);
 }
 
 #[test]

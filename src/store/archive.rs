@@ -47,11 +47,16 @@ impl Archive {
         })
     }
 
-    /// The channels whose names follow `after`, at most `max` of them.
-    pub(crate) fn channels(&self, after: Option<&ChannelName>, max: usize) -> Result<Vec<Standing>, ReadError> {
-        let names = self.0.channels(after, max)?;
-        // One that is deleted meanwhile is left out.
-        names.into_iter().filter_map(|(name, _)| self.channel(&name).transpose()).collect()
+    /// The channels whose names follow `after`, at most `max` of them, and the name behind which to go on; that alone says
+    /// whether there are more, since one that is deleted meanwhile is left out.
+    pub(crate) fn channels(
+        &self,
+        after: Option<&ChannelName>,
+        max: usize,
+    ) -> Result<(Vec<Standing>, Option<ChannelName>), ReadError> {
+        let names = self.0.all_names(after.map(ChannelName::as_str), max)?;
+        let found = names.iter().filter_map(|name| self.channel(name).transpose()).collect::<Result<_, _>>()?;
+        Ok((found, names.into_iter().last()))
     }
 
     /// The messages of a channel from `from` up to where it stood, no more after `max_bytes` of bodies; they begin later if
