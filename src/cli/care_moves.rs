@@ -51,8 +51,15 @@ impl Draft {
         let mut draft = path.as_os_str().to_owned();
         draft.push(".partial");
         let draft = PathBuf::from(draft);
-        let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft);
-        let file = file.map_err(|why| Refused(FAILED, format!("{}: {why}", draft.display())))?;
+        let open = || {
+            // What was there may belong to somebody else, or lead elsewhere.
+            match fs::remove_file(&draft) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+                _ => {}
+            }
+            OpenOptions::new().create_new(true).write(true).mode(0o600).open(&draft)
+        };
+        let file = open().map_err(|why| Refused(FAILED, format!("{}: {why}", draft.display())))?;
         Ok(Self { file, draft, path: path.to_owned() })
     }
 
