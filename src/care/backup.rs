@@ -122,8 +122,7 @@ impl Job for Backup {
         let archive = self.tools.archive.clone();
         self.stage = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Names(after) => {
-                let page = archive.channels(after.as_ref(), CHANNELS)?;
-                let last = page.last().map(|last| last.name.clone());
+                let (page, last) = archive.channels(after.as_ref(), CHANNELS)?;
                 self.names.extend(page.into_iter().map(|standing| (standing.name, standing.entry.id)));
                 last.map_or(Stage::Records(None), |last| Stage::Names(Some(last)))
             }
@@ -132,8 +131,8 @@ impl Job for Backup {
                 None => Stage::Heads(None),
             },
             Stage::Heads(after) => {
-                let page = archive.channels(after.as_ref(), CHANNELS)?;
-                match page.last().map(|last| last.name.clone()) {
+                let (page, last) = archive.channels(after.as_ref(), CHANNELS)?;
+                match last {
                     Some(last) => {
                         let names = &self.names;
                         let same = |of: &Standing| names.get(&of.name) == Some(&of.entry.id);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::channels::Channels;
 use super::fault::{Fault, Sink, Stop, What};
 use super::log::{self, Held};
+use super::records::Known;
 use super::{numbers, records};
 use crate::model::ChannelName;
 use crate::model::maps::HashMap;
@@ -67,9 +68,10 @@ pub fn examine(rows: &dyn Rows, scope: &Scope, sink: &mut dyn Sink) -> Result<Co
         match channels.all.get_mut(&id) {
             Some((name, _)) if matches!(scope, Scope::Channel(only) if only != name) => {}
             Some((name, entry)) => {
+                let birth = entry.birth;
                 let held = log::examine(rows, name, entry, sink)?;
                 counts.add(held);
-                heads.insert(name.clone(), held.head);
+                heads.insert(name.clone(), Known { head: held.head, birth, entry: *entry });
                 let key = keys::channel(name.as_str());
                 sink.keep(&key, &entry.seal(&key))?;
             }

@@ -55,11 +55,13 @@ impl Export {
                 self.left.push_back(found.ok_or_else(|| Stop::File(format!("there is no channel {name}")))?);
             }
             None => {
-                self.left.extend(self.tools.archive.channels(self.after.as_ref(), CHANNELS)?);
-                self.after = self.left.back().map(|last| last.name.clone());
+                let (found, last) = self.tools.archive.channels(self.after.as_ref(), CHANNELS)?;
+                self.left.extend(found);
+                self.after = last;
+                return Ok(self.after.is_some());
             }
         }
-        Ok(!self.left.is_empty())
+        Ok(true)
     }
 
     fn channel(&mut self, of: &Standing) -> Result<Stage, Stop> {

@@ -10,10 +10,11 @@ use super::fault::Stop;
 use super::lines;
 use super::rows::{self, Object};
 use crate::model::maps::HashSet;
-use crate::model::{ChannelName, Key, Kind, Message, Seq, UserName, Wall};
+use crate::model::{ChannelName, Key, Kind, MAX_SEQ, Message, Seq, UserName, Wall};
+use crate::protocol::title;
 use crate::store::entry::{Entry, Mark as End};
 use crate::store::{
-    Batch, Kept, Mark, Membership, MetaOp, Place, Rows, SledRows, Versioned, keys, life, record, seal, seal_meta,
+    Batch, Kept, Mark, Membership, MetaOp, Place, Rows, SledRows, Versioned, block, keys, life, record, seal, seal_meta,
 };
 
 /// The longest line, in bytes.
@@ -44,7 +45,9 @@ struct Said {
     first: Option<(Seq, Wall)>,
     /// Its memberships and marks.
     ops: Vec<MetaOp>,
+    /// Its newest message, and the time of that.
     head: Seq,
+    at: Option<Wall>,
 }
 
 /// One object, understood.
@@ -57,18 +60,19 @@ enum Piece {
 
 /// Calls `each` with the objects of a file, in their order.
 fn each(from: &mut dyn BufRead, mut each: impl FnMut(ChannelName, Piece) -> Result<(), String>) -> Result<(), Stop> {
-    let (mut line, mut at) = (String::new(), 0_u64);
+    let (mut line, mut at) = (Vec::new(), 0_u64);
     loop {
         line.clear();
         at += 1;
-        if Read::take(&mut *from, LONGEST).read_line(&mut line)? == 0 {
+        if Read::take(&mut *from, LONGEST).read_until(b'\n', &mut line)? == 0 {
             return Ok(());
         }
-        if line.trim().is_empty() {
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let done = if line.ends_with('\n') || (line.len() as u64) < LONGEST {
-            rows::read(&line).and_then(understand).and_then(|(channel, piece)| each(channel, piece))
+        let done = if line.ends_with(b"\n") || (line.len() as u64) < LONGEST {
+            let text = std::str::from_utf8(&line).map_err(|why| why.to_string());
+            text.and_then(rows::read).and_then(understand).and_then(|(channel, piece)| each(channel, piece))
         } else {
             Err(format!("it is longer than {LONGEST} bytes"))
         };
@@ -86,6 +90,7 @@ fn understand(object: Object<'_>) -> Result<(ChannelName, Piece), String> {
         let (banned, invited) = (object.banned.unwrap_or(false), object.invited.unwrap_or(false));
         Piece::Mark(user(mark)?, Mark { role: object.role.unwrap_or_default(), banned, invited })
     } else if let Some(seq) = object.seq {
+        let seq = in_bounds(seq)?;
         let at = object.at.as_deref().ok_or("a message without `at`")?;
         let from = object.from.as_deref().ok_or("a message without `from`")?;
         let erased = object.erased == Some(true);
@@ -97,24 +102,35 @@ fn understand(object: Object<'_>) -> Result<(ChannelName, Piece), String> {
         let key = object.key.map(|key| Key::new(&key).ok_or("a `key` has 1 to 64 bytes")).transpose()?;
         let kind = object.kind.map(|kind| Kind::new(&kind).ok_or("a `kind` has 1 to 64 bytes")).transpose()?;
         let (at, from) = (when(at)?, user(from)?);
-        let message = Message { seq, at, from, key, kind, reply_to: object.reply_to, body: body.into() };
+        let reply_to = object.reply_to.map(in_bounds).transpose()?;
+        let message = Message { seq, at, from, key, kind, reply_to, body: body.into() };
+        if !block::fits(&message) {
+            return Err(format!("message {seq}: it is too long"));
+        }
         Piece::Message(Box::new(Kept { message, erased: erased.then(|| (2, record::hash(b"{}"))) }))
     } else {
         let created = object.created.as_deref().map(when).transpose()?;
         let place = Place {
             private: object.private.unwrap_or(false),
-            title: object.title.map(std::borrow::Cow::into_owned),
+            title: title(object.title.as_deref()).map_err(|why| why.message)?,
             ending: false,
         };
         let epoch = object.epoch.as_deref().and_then(epoch);
         let (name, ops) = (channel.clone(), Vec::new());
-        let first = object.first.filter(|&first| first > 1).map(|first| (first, created.unwrap_or_default()));
-        Piece::Channel(Box::new(Said { name, created, epoch, place, first, ops, head: 0 }))
+        let first = object.first.map(in_bounds).transpose()?.filter(|&first| first > 1);
+        let first = first.map(|first| (first, created.unwrap_or_default()));
+        Piece::Channel(Box::new(Said { name, created, epoch, place, first, ops, head: 0, at: None }))
     };
     Ok((channel, piece))
 }
 
-fn epoch(text: &str) -> Option<(u64, u64)> {
+/// A place in a log.
+fn in_bounds(seq: u64) -> Result<Seq, String> {
+    if seq <= MAX_SEQ { Ok(seq) } else { Err(format!("expected a place up to {MAX_SEQ}, found {seq}")) }
+}
+
+/// The store's part of an epoch, and the channel's.
+pub(super) fn epoch(text: &str) -> Option<(u64, u64)> {
     let (generation, birth) = text.split_once('-')?;
     Some((u64::from_str_radix(generation, 36).ok()?, u64::from_str_radix(birth, 36).ok()?))
 }
@@ -151,14 +167,17 @@ pub fn look(from: &mut dyn BufRead, there: &dyn Fn(&ChannelName) -> Result<bool,
                 said.ops.extend(ops.into_iter().filter(|op| matches!(op, MetaOp::Put(..))));
             }
             Piece::Message(kept) => {
-                let seq = kept.message.seq;
+                let Message { seq, at, .. } = kept.message;
                 if seq != next.unwrap_or(seq) || seq == 0 {
                     return Err(format!("message {seq}: expected {}", next.unwrap_or(1)));
                 }
-                if said.head == 0 {
-                    said.first = (seq > 1).then_some((seq, kept.message.at));
+                if said.at.is_some_and(|before| at < before) {
+                    return Err(format!("message {seq}: it is of {at}, before the one before it"));
                 }
-                said.head = seq;
+                if said.head == 0 {
+                    said.first = (seq > 1).then_some((seq, at));
+                }
+                (said.head, said.at) = (seq, Some(at));
                 next = Some(seq + 1);
                 brought.messages += 1;
             }

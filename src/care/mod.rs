@@ -27,6 +27,8 @@ mod walk;
 #[cfg(test)]
 mod moves_tests;
 #[cfg(test)]
+mod steps_tests;
+#[cfg(test)]
 mod tests;
 
 pub use examine::{Counts, Scope, examine};

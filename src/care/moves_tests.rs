@@ -12,10 +12,10 @@ use proptest::prelude::*;
 use super::job::{Order, Tools, begin};
 use super::tests::{all, channel, faults, fill, open};
 use super::{Stop, check, lines, restore};
-use crate::store::conformance::{append, batch, create, wait};
-use crate::store::{MemoryRows, Rows, SledRows, Store, keys};
+use crate::store::conformance::{append, batch, create, wait, write};
+use crate::store::{MemoryRows, MetaOp, Rows, SledRows, Store, keys};
 
-fn tools(store: &Store) -> Tools {
+pub(super) fn tools(store: &Store) -> Tools {
     Tools { archive: store.archive(), meta: store.meta(), bytes_on_disk: Arc::new(|| 1), forget: Arc::new(|_, _| ()) }
 }
 
@@ -106,6 +106,40 @@ fn what_happens_to_channels_meanwhile_does_no_harm() {
 }
 
 #[test]
+fn after_a_restore_webhooks_go_on_where_they_were_and_nothing_is_left_of_channels_that_were_not_backed_up() {
+    let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
+    let store = open(&rows);
+    fill(&store);
+    let (log, meta) = (store.log(), store.meta());
+    let epoch = log.head(&channel("a")).unwrap().unwrap().epoch;
+    let put = |name: &str, value: String| MetaOp::Put(name.into(), value.into());
+    let ops = ["keep/p", "size/p", "hook/w/p", "keep/a"].map(|name| put(name, format!("{epoch} 9")));
+    write(&*meta, ops.into()).unwrap();
+    let hooks = [("hooks/w", format!("{:x} a* b", log.generation())), ("hook/w/a", format!("{epoch} 58"))];
+    write(&*meta, hooks.map(|(name, value)| put(name, value)).into()).unwrap();
+    let text = carried_out(&store, Order::Backup, |step| {
+        if step == 3 {
+            wait(|done| log.delete(&channel("p"), done)).unwrap();
+        }
+    });
+    let home = tempfile::tempdir().unwrap();
+    let (file, data) = (home.path().join("backup"), home.path().join("data"));
+    zipped(&file, &text);
+    let whole = check(&file, |_| ()).unwrap();
+    restore(&file, &whole, &data, 1 << 20, |_| ()).unwrap().unwrap();
+    let restored: Arc<dyn Rows> = Arc::new(SledRows::open_known(&data, 1 << 20).unwrap());
+    let after = open(&restored);
+    let value = |name: &str| after.meta().get(name).unwrap().map(|record| record.value);
+    assert_eq!(["keep/p", "size/p", "hook/w/p"].map(value), [None, None, None]);
+    assert!(value("keep/a").is_some());
+    let now = after.log().head(&channel("a")).unwrap().unwrap().epoch;
+    assert_ne!(now, epoch);
+    assert_eq!(value("hook/w/a"), Some(format!("{now} 58").into()));
+    assert_eq!(value("hooks/w"), Some(format!("{:x} a* b", after.log().generation()).into()));
+    assert!(after.boot() > 1000 * store.boot(), "what was numbered by boots is behind");
+}
+
+#[test]
 fn a_message_as_a_line_is_the_message_again() {
     let (text, _) = backed_up(|_| ());
     let mut from = lines::Reader::new(&text[..]);
@@ -174,8 +208,18 @@ fn what_has_no_order_is_not_imported() {
         (vec![of.into(), line(1).replace("22T10", "99T10")], "expected a time"),
         (vec![of.into(), line(1).replace("{}", "7")], "an object"),
         (vec!["nonsense".into()], "line 1"),
+        (vec![of.into(), line(1 << 53)], "line 2: expected a place up to"),
+        (vec![of.into(), line(u64::MAX)], "line 2: expected a place up to"),
+        (vec![r#"{"channel":"a","first":9007199254740992}"#.into()], "expected a place up to"),
+        (vec![format!(r#"{{"channel":"a","title":"{}"}}"#, "x".repeat(257))], "title: expected at most 256 bytes"),
+        (vec![r#"{"channel":"a","title":"two\nlines"}"#.into()], "without control characters"),
+        (vec![of.into(), line(1), line(2).replace("10:00:00Z", "09:00:00Z")], "line 3: message 2: it is of"),
+        (vec![of.into(), line(1).replace("{}", &format!(r#"{{"text":"{}"}}"#, "x".repeat(70_000)))], "too long"),
     ] {
         let said = look(&wrong.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err().to_string();
         assert!(said.contains(why), "{said}");
     }
+    let no_text = [of.as_bytes(), b"\n\xff\n"].concat();
+    let said = super::look(&mut &no_text[..], &|_| Ok(false)).map(|_| ()).unwrap_err();
+    assert!(matches!(&said, Stop::File(why) if why.starts_with("line 2")), "{said}");
 }

@@ -107,12 +107,16 @@ pub(super) fn examine(rows: &dyn Rows, channels: &Channels, sink: &mut dyn Sink)
     ended(&walk, "rows of unknown sorts", sink)
 }
 
+/// More often than any store can have been opened: what is numbered by boots comes behind all that was.
+pub(super) fn later_boot() -> u64 {
+    clock::wall().0.unsigned_abs() / 1000
+}
+
 /// What a number may be of which nothing is known.
 fn anew(name: &str, largest: u64) -> u64 {
     match name {
         life::GENERATION => life::short_random(),
-        // More often than it can have been opened.
-        life::BOOT => clock::wall().0.unsigned_abs() / 1000,
+        life::BOOT => later_boot(),
         life::NEXT_CHANNEL => largest + 1,
         // Told writes may have been lost: every epoch is another one then.
         _ => 1,

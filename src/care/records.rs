@@ -5,11 +5,13 @@ use serde_json::{Value, json};
 
 use super::channels::ended;
 use super::fault::{Fault, Sink, Stop, What};
+use super::import::epoch;
 use super::numbers::is_indexed;
 use super::walk::Walk;
 use crate::clock;
 use crate::model::maps::HashMap;
 use crate::model::{ChannelName, Role, Seq, UserName};
+use crate::store::entry::Entry;
 use crate::store::{
     MAX_META, Mark, Membership, Place, Rows, Versioned, asked_key, keys, mark_key, mend, open_meta, place_key,
     places_prefix, seal_meta,
@@ -18,16 +20,26 @@ use crate::store::{
 /// How far ahead a token stays void of which it is not known when it ends.
 const LONG_MS: i64 = 3650 * 86_400_000;
 
+/// What is known of a channel.
+pub(super) struct Known {
+    /// Where it ends.
+    pub(super) head: Seq,
+    /// The part of its epoch that was its own.
+    pub(super) birth: u64,
+    /// As it is to be, but for its end.
+    pub(super) entry: Entry,
+}
+
 /// A record that is being looked at.
 struct Look<'a> {
     rows: &'a dyn Rows,
-    heads: &'a HashMap<ChannelName, Seq>,
+    heads: &'a HashMap<ChannelName, Known>,
     sink: &'a mut dyn Sink,
     indexed: bool,
 }
 
-/// Goes through all small records; gives how many there are. `heads` are those of the channels.
-pub(super) fn examine(rows: &dyn Rows, heads: &HashMap<ChannelName, Seq>, sink: &mut dyn Sink) -> Result<u64, Stop> {
+/// Goes through all small records; gives how many there are. `heads` are the channels.
+pub(super) fn examine(rows: &dyn Rows, heads: &HashMap<ChannelName, Known>, sink: &mut dyn Sink) -> Result<u64, Stop> {
     let mut look = Look { rows, heads, sink, indexed: is_indexed(rows) };
     let mut walk = Walk::new(rows, vec![4]..vec![5]);
     let mut count = 0;
@@ -114,6 +126,10 @@ impl Look<'_> {
         let record = opened.ok().or(mended);
         let (kind, rest) = name.split_once('/').unwrap_or((name, ""));
         let pair = rest.split_once('/');
+        let record = record.map(|record| match (kind, pair) {
+            ("hook", Some((_, channel))) => self.followed(channel, record),
+            _ => record,
+        });
         match (kind, pair) {
             ("c", Some((channel, user))) => self.membership(name, record, channel, user),
             ("p", Some((channel, user))) => self.mark(name, record, channel, user),
@@ -133,6 +149,20 @@ impl Look<'_> {
         }
     }
 
+    /// `hook/`: if the channel has another epoch, a webhook goes on where it was.
+    fn followed(&self, channel: &str, record: Versioned) -> Versioned {
+        let moved = self.heads.get(channel).filter(|known| known.birth != known.entry.birth);
+        let cursor = std::str::from_utf8(&record.value).ok().and_then(|text| text.split_once(' '));
+        let (Some(Known { head, birth, entry }), Some((at, seq))) = (moved, cursor) else { return record };
+        match (epoch(at), seq.parse::<Seq>()) {
+            (Some((generation, of)), Ok(seq)) if of == *birth => {
+                let value = format!("{} {}", entry.show(generation).epoch, seq.min(*head));
+                Versioned { version: record.version + 1, value: value.into() }
+            }
+            _ => record,
+        }
+    }
+
     /// `c/`, and by it `m/`.
     fn membership(&mut self, name: &str, record: Option<Versioned>, channel: &str, user: &str) -> Result<(), Stop> {
         if !named(channel, user) || !self.is_channel(channel)? {
@@ -144,7 +174,7 @@ impl Look<'_> {
             self.put(&other, 1, b"")?;
         }
         let said = record.as_ref().and_then(|record| Membership::parse(&record.value));
-        let head = self.heads.get(channel).copied().unwrap_or(0);
+        let head = self.heads.get(channel).map_or(0, |known| known.head);
         match (record, said) {
             (Some(record), Some(said)) if said.read <= head => self.put(name, record.version, &record.value),
             (Some(record), Some(said)) => {
@@ -243,6 +273,7 @@ fn in_place_of(name: &str) -> (Option<String>, &'static str) {
             (Some(account.to_string()), "a disabled account without a password, to be enabled by an operator")
         }
         "visible" => (Some("off".into()), "the user hides"),
+        "keep" => (Some(r#"{"age_s":0,"count":0,"bytes":0}"#.into()), "everything is kept"),
         "void" => (Some(now.saturating_add(LONG_MS).to_string()), "void for ten years"),
         "c" => (None, "made anew, with nothing read"),
         "p" => (None, "asked in or shut out, as its other half says"),

@@ -11,8 +11,9 @@ use flate2::read::GzDecoder;
 use super::build::{Build, Row, channel_rows, number};
 use super::fault::Stop;
 use super::lines::{self, End, Line, Reader, Record};
-use crate::model::Wall;
+use super::numbers::later_boot;
 use crate::model::maps::HashMap;
+use crate::model::{Seq, Wall};
 use crate::store::entry::Entry;
 use crate::store::{
     Beside, Mark, OpenError, Place, SledRows, Versioned, asked_key, keys, life, places_prefix, seal_meta,
@@ -106,6 +107,18 @@ fn value(record: &Record<'_>) -> Bytes {
     }
 }
 
+/// The seq of a record `hook/`, behind the epoch.
+fn done_with(value: &[u8]) -> Option<Seq> {
+    std::str::from_utf8(value).ok()?.split_once(' ')?.1.parse().ok()
+}
+
+/// A record `hooks/`, as if the webhook had begun in this generation: what its cursors hold is right there.
+fn begun_in(generation: u64, value: &[u8]) -> Bytes {
+    let text = String::from_utf8_lossy(value);
+    let patterns = text.split_once(' ').map_or("", |(_, patterns)| patterns);
+    format!("{generation:x} {patterns}").into()
+}
+
 /// Makes a store in `folder`, which holds none, of a backup that was found whole. Every channel has another epoch.
 pub fn restore(
     path: &Path,
@@ -116,15 +129,21 @@ pub fn restore(
 ) -> Result<Result<(), Stop>, OpenError> {
     SledRows::make(folder, cache, |next| {
         let mut from = open(path, passed)?;
-        Filling { next, whole, rows: Vec::new(), id: 0, build: None }.fill(&mut from)
+        let generation = life::short_random();
+        let hooks = HashMap::default();
+        Filling { next, whole, generation, rows: Vec::new(), id: 0, hooks, build: None }.fill(&mut from)
     })
 }
 
 struct Filling<'a> {
     next: &'a Beside,
     whole: &'a Whole,
+    /// A part of every epoch.
+    generation: u64,
     rows: Vec<Row>,
     id: u64,
+    /// Up to where webhooks are done with a channel: the records' names and versions, and the seqs.
+    hooks: HashMap<String, Vec<(String, u64, Seq)>>,
     /// The channel whose messages come, and where it is said to end.
     build: Option<(Build, lines::Place)>,
 }
@@ -157,7 +176,8 @@ impl Filling<'_> {
             }
         }
         self.end()?;
-        self.rows.push(number(life::GENERATION, life::short_random()));
+        self.rows.push(number(life::GENERATION, self.generation));
+        self.rows.push(number(life::BOOT, later_boot()));
         self.rows.push(number(life::NEXT_CHANNEL, self.id + 1));
         self.rows.push(number(life::INDEXED, 1));
         Ok(self.next.put(&self.rows)?)
@@ -183,6 +203,10 @@ impl Filling<'_> {
         }
         self.next.put(&rows)?;
         self.rows.extend(channel_rows(&name, &entry, self.whole.private.contains(name.as_str())));
+        let epoch = entry.show(self.generation).epoch;
+        for (record, version, seq) in self.hooks.remove(name.as_str()).unwrap_or_default() {
+            self.put(&record, version, format!("{epoch} {}", seq.min(entry.head.seq)).into());
+        }
         self.flush(RECORDS)
     }
 
@@ -197,11 +221,23 @@ impl Filling<'_> {
     fn record(&mut self, record: &Record<'_>) -> Result<(), Stop> {
         let name = record.name.as_ref();
         let (kind, rest) = name.split_once('/').unwrap_or((name, ""));
-        let (channel, user) = rest.split_once('/').unwrap_or((rest, ""));
-        if matches!(kind, "c" | "p" | "place") && !self.whole.begun.contains_key(channel) {
+        let (first, second) = rest.split_once('/').unwrap_or((rest, ""));
+        let (channel, user) = if kind == "hook" { (second, first) } else { (first, second) };
+        let of_channel = matches!(kind, "c" | "p" | "place" | "keep" | "size" | "hook");
+        if of_channel && !self.whole.begun.contains_key(channel) {
             return Ok(());
         }
-        let value = value(record);
+        let mut value = value(record);
+        if kind == "hook" {
+            // The channel has another epoch, and what was told of it is the same.
+            if let Some(seq) = done_with(&value) {
+                self.hooks.entry(channel.to_owned()).or_default().push((name.to_owned(), record.version, seq));
+            }
+            return Ok(());
+        }
+        if kind == "hooks" {
+            value = begun_in(self.generation, &value);
+        }
         if kind == "c" {
             self.put(&format!("{}{channel}", places_prefix(user)), 1, Bytes::new());
         }

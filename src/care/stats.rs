@@ -106,15 +106,19 @@ impl Job for Stats {
             self.count(standing, from, size)?;
         } else if self.done {
             return Ok(None);
-        } else if let Some(next) = self.tools.archive.channels(self.after.as_ref(), 1)?.pop() {
-            self.after = Some(next.name.clone());
-            let size = Size { channel: next.name.to_string(), messages: 0, body_bytes: 0 };
-            let first = next.entry.anchor.seq + 1;
-            self.now = Some((next, first, size));
         } else {
-            self.done = true;
-            self.totals.disk_bytes = (self.tools.bytes_on_disk)();
-            line(&mut out, &json!({ "end": self.totals }))?;
+            let (found, last) = self.tools.archive.channels(self.after.as_ref(), 1)?;
+            self.done = last.is_none();
+            self.after = last;
+            self.now = found.into_iter().next().map(|next| {
+                let size = Size { channel: next.name.to_string(), messages: 0, body_bytes: 0 };
+                let first = next.entry.anchor.seq + 1;
+                (next, first, size)
+            });
+            if self.done {
+                self.totals.disk_bytes = (self.tools.bytes_on_disk)();
+                line(&mut out, &json!({ "end": self.totals }))?;
+            }
         }
         Ok(Some(out))
     }

@@ -11,7 +11,7 @@ use super::*;
 use crate::config;
 use crate::model::{ChannelName, Message, Role, Wall};
 use crate::store::conformance::{NOON, append, batch, create, wait, write};
-use crate::store::{Batch, Mark, Membership, MemoryRows, MetaOp, Place, Rows, Store, keys, record, seal};
+use crate::store::{Batch, Keep, Mark, Membership, MemoryRows, MetaOp, Place, Rows, Store, keys, record, seal};
 use crate::supervise::Probes;
 
 pub(super) fn channel(name: &str) -> ChannelName {
@@ -54,6 +54,7 @@ pub(super) fn fill(store: &Store) {
     ops.extend(Mark { role: Role::Owner, ..Mark::default() }.write(&channel("p"), "ann"));
     ops.extend(Mark { banned: true, ..Mark::default() }.write(&channel("a"), "eve"));
     let account = r#"{"password":"x","made":1,"operator":true,"round":1}"#;
+    ops.push(Keep { count: Some(500), ..Keep::default() }.write("a"));
     for (name, value) in [("user/ann", account), ("seen/ann", "12"), ("visible/bob", "on"), ("contacts/ann", "bob")] {
         ops.push(MetaOp::Put(name.into(), Bytes::from_static(value.as_bytes())));
     }
@@ -268,6 +269,7 @@ fn a_record_that_cannot_be_read_opens_nothing_that_was_shut() {
         ("p/a/eve", r#""banned":true"#),
         ("p/p/ann", r#""invited":true"#),
         ("place/p", r#""private":true"#),
+        ("keep/a", r#"{"age_s":0,"count":0,"bytes":0}"#),
         ("c/a/ann", r#"{"read":0}"#),
         ("m/ann/a", ""),
     ] {
@@ -279,6 +281,27 @@ fn a_record_that_cannot_be_read_opens_nothing_that_was_shut() {
         let (heard, _) = mended(&replace(&whole, &Bytes::from(keys::meta(gone)), None));
         assert!(value(&heard.kept, back).is_some(), "{back}");
     }
+}
+
+#[test]
+fn a_webhook_goes_on_where_it_was_in_a_channel_that_lost_messages() {
+    let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
+    let store = open(&rows);
+    fill(&store);
+    let epoch = |store: &Store| store.log().head(&channel("a")).unwrap().unwrap().epoch;
+    let before = epoch(&store);
+    let cursor = |epoch: &str| MetaOp::Put("hook/w/a".into(), format!("{epoch} 58").into());
+    write(&*store.meta(), vec![cursor(&before.0), MetaOp::Put("hook/v/a".into(), Bytes::from_static(b"1-z 58"))])
+        .unwrap();
+    store.close().unwrap();
+    let whole = all(&*rows);
+    let (heard, _) = mended(&replace(&whole, &Bytes::from(keys::block(1, 10)), Some(vec![0xa5; 99])));
+    let rows: Arc<dyn Rows> = Arc::new(rows_of(&heard.kept));
+    let store = open(&rows);
+    let value = |name: &str| store.meta().get(name).unwrap().unwrap().value;
+    assert_ne!(epoch(&store), before);
+    assert_eq!(value("hook/w/a"), format!("{} 58", epoch(&store)));
+    assert_eq!(value("hook/v/a"), "1-z 58", "one that was of an earlier channel stays so");
 }
 
 #[test]

@@ -218,17 +218,26 @@ pub(super) fn repair(config: &Config, args: RepairArgs) -> Result<u8, Refused> {
     };
     let next = next.map_err(failed)?;
     let mut tell = |fault: &Fault| bar.suspend(|| print(&mended(fault)));
-    let done = care::repair(held.rows(), &next, folder(config)?, now, &mut tell, &mut |rows| bar.inc(rows))?;
-    bar.finish_and_clear();
-    let faults = broken + done.faults;
     let holes = held.damage().iter().filter_map(|damage| damage.hole.as_ref()).filter(|hole| !hole.mended).count();
+    let done = care::repair(held.rows(), &next, folder(config)?, now, &mut tell, &mut |rows| bar.inc(rows));
+    let done = done.and_then(|done| {
+        let life = (holes > 0).then(care::another_life);
+        next.put(life.as_slice())?;
+        Ok(done)
+    });
+    bar.finish_and_clear();
+    let done = match done {
+        Ok(done) => done,
+        Err(why) => {
+            next.give_up();
+            return Err(why.into());
+        }
+    };
+    let faults = broken + done.faults;
     match held {
-        Held::Whole(rows) if faults == 0 => rows.give_up(next),
+        Held::Whole(_) if faults == 0 => next.give_up(),
         Held::Whole(rows) => rows.replace(next).map_err(failed)?,
         Held::Wreck(wreck) => {
-            if holes > 0 {
-                next.put(&[care::another_life()]).map_err(failed)?;
-            }
             let aside = format!("{}-files", care::aside(now));
             wreck.replace(next, &aside)?;
             print(&format!("the damaged files are in {}", config.store.path.join(aside).display()))?;
@@ -260,10 +269,18 @@ pub(super) fn compact(config: &Config) -> Result<u8, Refused> {
     let before = rows.bytes_on_disk().map_err(failed)?;
     let bar = progress("rows written");
     let next = rows.beside().map_err(failed)?;
-    let count = rows.copy(&next, &mut |rows| bar.set_position(rows)).map_err(failed)?;
+    let copied = rows.copy(&next, &mut |rows| bar.set_position(rows));
+    let copied = copied.and_then(|count| Ok((count, next.is_larger(&rows)?)));
     bar.finish_and_clear();
-    if next.is_larger(&rows).map_err(failed)? {
-        rows.give_up(next);
+    let (count, larger) = match copied {
+        Ok(copied) => copied,
+        Err(why) => {
+            next.give_up();
+            return Err(failed(why));
+        }
+    };
+    if larger {
+        next.give_up();
         print(&format!("{count} rows; {before} bytes, as small as it gets"))?;
         return Ok(OK);
     }

@@ -51,8 +51,15 @@ impl Draft {
         let mut draft = path.as_os_str().to_owned();
         draft.push(".partial");
         let draft = PathBuf::from(draft);
-        let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft);
-        let file = file.map_err(|why| Refused(FAILED, format!("{}: {why}", draft.display())))?;
+        let open = || {
+            // What was there may belong to somebody else, or lead elsewhere.
+            match fs::remove_file(&draft) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+                _ => {}
+            }
+            OpenOptions::new().create_new(true).write(true).mode(0o600).open(&draft)
+        };
+        let file = open().map_err(|why| Refused(FAILED, format!("{}: {why}", draft.display())))?;
         Ok(Self { file, draft, path: path.to_owned() })
     }
 
@@ -193,12 +200,14 @@ pub(super) fn import(config: &Config, path: &Path) -> Result<u8, Refused> {
 }
 
 /// The file, to be read twice: what comes on stdin is written down first.
-fn source(path: &Path, beside: &Path) -> Result<File, Refused> {
+fn source(path: &Path, data: &Path) -> Result<File, Refused> {
     let failed = |path: &Path, why: io::Error| Refused(FAILED, format!("{}: {why}", path.display()));
     if path != Path::new("-") {
         return File::open(path).map_err(|why| failed(path, why));
     }
-    let spool = beside.with_extension(format!("import-{}", std::process::id()));
+    let name = format!("import-{}", std::process::id());
+    // Beside the data directory nobody but root may be able to write.
+    let spool = if data.is_dir() { data.join(name) } else { data.with_extension(name) };
     let open = || {
         let mut options = OpenOptions::new();
         let mut file = options.create_new(true).read(true).write(true).mode(0o600).open(&spool)?;

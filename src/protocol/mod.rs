@@ -15,7 +15,7 @@ pub use command::{Command, Hello, History, Join, Publish, Start, Watch};
 pub use decode::{Bounds, Incoming};
 pub use encode::{Frame, Limits, Posted, Published, Welcome, event, published, reply};
 pub use problem::{ErrorCode, Problem};
-pub use tending::{REASON_MAX, TITLE_MAX, Tending};
+pub use tending::{REASON_MAX, TITLE_MAX, Tending, title};
 
 /// The protocol versions that this server speaks.
 pub const VERSIONS: [u32; 1] = [1];

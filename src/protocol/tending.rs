@@ -84,7 +84,7 @@ impl Incoming<'_> {
 
     fn create(&self) -> Result<(Cow<'_, str>, Tending), Problem> {
         let raw: said::Create = self.parse()?;
-        let title = words("title", raw.title.as_deref(), TITLE_MAX)?;
+        let title = title(raw.title.as_deref())?;
         Ok((raw.channel, Tending::Create { private: raw.private.unwrap_or(false), title }))
     }
 
@@ -111,6 +111,11 @@ impl Incoming<'_> {
 
 fn whom(text: &str) -> Result<UserName, Problem> {
     user(text).map_err(|problem| Problem::bad_frame(format!("user: {}", problem.message)))
+}
+
+/// A channel's title, as it is kept: at most [`TITLE_MAX`] bytes without control characters; an empty one is none.
+pub fn title(text: Option<&str>) -> Result<Option<String>, Problem> {
+    words("title", text, TITLE_MAX)
 }
 
 /// A text for people: bounded, and in one line.

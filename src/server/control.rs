@@ -27,6 +27,8 @@ use crate::session::App;
 const LONGEST: u64 = 64 << 10;
 /// How long one may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one who reads what the care of data says may pause.
+const LONG_PATIENCE: Duration = Duration::from_secs(600);
 /// How many connections are served at a time.
 const MOST: usize = 8;
 /// How long to wait after a failed accept.
@@ -131,7 +133,7 @@ async fn care_for(
         let step = match begun {
             Ok(mut job) => app.context.reads.run(move || Ok((job.step(), job))).await,
             Err(why) => {
-                return timeout(PATIENCE, write.write_all(&care::failed(&why.to_string()))).await?;
+                return timeout(LONG_PATIENCE, write.write_all(&care::failed(&why.to_string()))).await?;
             }
         };
         let (lines, job) = match step {
@@ -149,7 +151,7 @@ async fn care_for(
         };
         // An empty line says that it goes on.
         let lines = if lines.is_empty() { &b"\n"[..] } else { &lines };
-        timeout(PATIENCE, write.write_all(lines)).await??;
+        timeout(LONG_PATIENCE, write.write_all(lines)).await??;
         begun = Ok(job);
     }
 }

@@ -47,11 +47,16 @@ impl Archive {
         })
     }
 
-    /// The channels whose names follow `after`, at most `max` of them.
-    pub(crate) fn channels(&self, after: Option<&ChannelName>, max: usize) -> Result<Vec<Standing>, ReadError> {
-        let names = self.0.channels(after, max)?;
-        // One that is deleted meanwhile is left out.
-        names.into_iter().filter_map(|(name, _)| self.channel(&name).transpose()).collect()
+    /// The channels whose names follow `after`, at most `max` of them, and the name behind which to go on; that alone says
+    /// whether there are more, since one that is deleted meanwhile is left out.
+    pub(crate) fn channels(
+        &self,
+        after: Option<&ChannelName>,
+        max: usize,
+    ) -> Result<(Vec<Standing>, Option<ChannelName>), ReadError> {
+        let names = self.0.all_names(after.map(ChannelName::as_str), max)?;
+        let found = names.iter().filter_map(|name| self.channel(name).transpose()).collect::<Result<_, _>>()?;
+        Ok((found, names.into_iter().last()))
     }
 
     /// The messages of a channel from `from` up to where it stood, no more after `max_bytes` of bodies; they begin later if
@@ -80,9 +85,9 @@ impl Archive {
         })
     }
 
-    /// Erases the bodies of these messages, at most [`REDACTED`] of them, together.
-    pub(crate) fn redact(&self, channel: &ChannelName, seqs: Vec<Seq>, done: Done<Head, AppendError>) {
-        self.0.push(Op::Redact(channel.clone(), seqs, Reply::new(done)));
+    /// Erases the bodies of these messages, at most [`REDACTED`] of them, together. `NoChannel` if it is not the same any more.
+    pub(crate) fn redact(&self, of: &Standing, seqs: Vec<Seq>, done: Done<Head, AppendError>) {
+        self.0.push(Op::Redact(of.name.clone(), Some(of.entry.id), seqs, Reply::new(done)));
     }
 }
 

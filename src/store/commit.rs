@@ -93,8 +93,8 @@ impl<'a> Commit<'a> {
                 }
                 Err(error) => self.answers.push(Answer::Trimmed(reply, Err(error))),
             },
-            Op::Redact(name, seqs, reply) => {
-                let outcome = self.redact(&name, &seqs);
+            Op::Redact(name, id, seqs, reply) => {
+                let outcome = self.redact(&name, id, &seqs);
                 self.answers.push(Answer::Head(reply, outcome));
             }
             Op::Delete(name, reply) => {
@@ -126,7 +126,7 @@ impl<'a> Commit<'a> {
     }
 
     /// One row, as this commit leaves it.
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         self.rows.get(key).map_or_else(|| self.view.get(key), |row| Ok(row.value.clone()))
     }
 

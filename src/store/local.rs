@@ -349,7 +349,7 @@ impl ChannelLog for Local {
     }
 
     fn redact(&self, channel: &ChannelName, seq: Seq, done: Done<Head, AppendError>) {
-        self.push(Op::Redact(channel.clone(), vec![seq], Reply::new(done)));
+        self.push(Op::Redact(channel.clone(), None, vec![seq], Reply::new(done)));
     }
 
     fn delete(&self, channel: &ChannelName, done: Done<(), AppendError>) {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::commit::{Commit, engine, unavailable};
 use super::entry::{Entry, Mark, Missing};
+use super::kept::size_key;
 use super::keys::{self, ChannelId};
 use super::record::Record;
 use super::rows::EngineError;
@@ -83,8 +84,16 @@ impl Commit<'_> {
     }
 
     /// Erases the bodies of some messages; what was trimmed already has none.
-    pub(super) fn redact(&mut self, name: &ChannelName, seqs: &[Seq]) -> Result<Head, AppendError> {
+    pub(super) fn redact(
+        &mut self,
+        name: &ChannelName,
+        id: Option<ChannelId>,
+        seqs: &[Seq],
+    ) -> Result<Head, AppendError> {
         let entry = self.present(name)?;
+        if id.is_some_and(|id| id != entry.id) {
+            return Err(AppendError::NoChannel);
+        }
         let head = self.head(entry);
         if seqs.iter().any(|&seq| seq > entry.head.seq || seq == 0) {
             return Err(AppendError::Conflict(head));
@@ -109,9 +118,16 @@ impl Commit<'_> {
             wanted.retain(|&seq| seq > last);
             writes.push((key, rewritten.map_err(unavailable)?, before));
         }
+        // What was counted of the bodies holds no more; it is counted anew.
+        let name = size_key(name.as_str());
+        let counted = self.get(&keys::meta(&name)).map_err(engine)?;
         // Nothing can fail behind this.
         for (key, value, before) in writes {
             self.put(key, Some(value), Some(before));
+        }
+        if counted.is_some() {
+            self.put(keys::meta(&name), None, counted);
+            self.changes.push((name, None));
         }
         Ok(head)
     }

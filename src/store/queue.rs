@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::keys::ChannelId;
 use super::prune::Gone;
 use super::reply::Reply;
 use super::{AppendError, Head, MetaOp, Trimmed, WriteError};
@@ -28,7 +29,8 @@ pub(super) enum Op {
     Create(ChannelName, Reply<Head, AppendError>),
     Append(ChannelName, Head, Vec<Message>, Reply<Head, AppendError>),
     Trim(ChannelName, Seq, Gone, Reply<Trimmed, AppendError>),
-    Redact(ChannelName, Vec<Seq>, Reply<Head, AppendError>),
+    /// With the number that the channel is to have, if it is to be that one and no other of the name.
+    Redact(ChannelName, Option<ChannelId>, Vec<Seq>, Reply<Head, AppendError>),
     Delete(ChannelName, Reply<(), AppendError>),
     Meta(Vec<MetaOp>, Reply<(), WriteError>),
 }
@@ -60,7 +62,7 @@ impl Op {
     pub(super) fn refuse(self, why: &str) {
         let append = || AppendError::Unavailable(why.to_owned());
         match self {
-            Self::Create(_, reply) | Self::Append(_, _, _, reply) | Self::Redact(_, _, reply) => {
+            Self::Create(_, reply) | Self::Append(_, _, _, reply) | Self::Redact(_, _, _, reply) => {
                 reply.tell(Err(append()));
             }
             Self::Trim(_, _, _, reply) => reply.tell(Err(append())),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::ops::ControlFlow;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use parlor::store::{Batch, Rows, SledRows};
@@ -244,7 +245,13 @@ fn what_is_exported_comes_back_the_same_and_over_nothing() {
     filled(dir.path(), 200);
     let whole = done(dir.path(), &["export"]);
     assert_eq!(whole.lines().count(), 202);
+    // What stands where the draft goes is not written to, whoever it belongs to.
+    let [file, draft, other_file] = ["out", "out.partial", "elsewhere"].map(|name| dir.path().join(name));
+    fs::write(&other_file, "as it was").expect("it is written");
+    symlink(&other_file, &draft).expect("a link");
     done(dir.path(), &["export", "--channel", "a", "out"]);
+    assert_eq!(fs::read_to_string(&other_file).expect("a file"), "as it was");
+    assert_eq!(fs::symlink_metadata(&file).expect("an export").permissions().mode(), 0o100_600);
     assert_eq!(fs::read_to_string(dir.path().join("out")).expect("an export"), whole);
     let (code, why) = refused(dir.path(), &["import", "out"]);
     assert_eq!((code, why.contains("there is a channel a already")), (Some(2), true), "{why}");

@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logging", &["config"]),
     ("store", &["config", "supervise"]),
     ("broker", &["config", "store", "supervise"]),
-    ("care", &["config", "store", "supervise"]),
+    ("care", &["protocol", "config", "store", "supervise"]),
     ("auth", &["protocol", "config", "store"]),
     ("retention", &["protocol", "config", "store", "supervise", "channel"]),
     ("trust", &[]),

@@ -4,7 +4,7 @@
 //! at any moment leaves the one or the other (`docs/format.md`).
 
 use std::ops::{ControlFlow, Range};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -22,6 +22,8 @@ const END: &[u8] = &[0xff; 40];
 /// The store that is being written.
 pub struct Beside {
     tree: Tree,
+    /// Where that is.
+    folder: PathBuf,
     /// The first round of the journal that counts.
     round: u64,
 }
@@ -34,7 +36,7 @@ impl Beside {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
             _ => {}
         }
-        Ok(Self { tree: Tree::open(&dir, cache, false)?, round })
+        Ok(Self { tree: Tree::open(&dir, cache, false)?, folder: dir.tree(), round })
     }
 
     /// Writes rows; a later one for a key wins.
@@ -60,6 +62,13 @@ impl Beside {
         caught(|| self.tree.sync())?;
         let length = |dir: &Dir| std::fs::metadata(dir.data()).map(|data| data.len()).map_err(io);
         Ok(length(&Dir::next(than.place.path()))? > length(&than.place)?)
+    }
+
+    /// Removes it; what cannot be removed goes when the store is opened next.
+    pub fn give_up(self) {
+        let folder = self.folder.clone();
+        drop(self);
+        let _ = std::fs::remove_dir_all(folder);
     }
 
     /// All of it is on disk.
@@ -89,12 +98,6 @@ impl SledRows {
         dir.swap(None).map_err(io)
     }
 
-    /// Leaves the store as it is. What was begun beside it is removed now, or when it is opened next.
-    pub fn give_up(&self, next: Beside) {
-        drop(next);
-        let _ = std::fs::remove_dir_all(Dir::next(self.place.path()).tree());
-    }
-
     /// Makes a store of what `fill` writes, in a directory that holds none. Nothing is there unless all of it is.
     pub fn make<T, E: From<EngineError>>(
         path: &Path,
@@ -113,8 +116,7 @@ impl SledRows {
         let done = match fill(&next) {
             Ok(done) => done,
             Err(error) => {
-                drop(next);
-                let _ = std::fs::remove_dir_all(Dir::next(path).tree());
+                next.give_up();
                 return Ok(Err(error));
             }
         };
@@ -221,6 +223,18 @@ mod tests {
             rows.apply(&batch).unwrap();
             rows.sync().unwrap();
         }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_store_that_was_given_up() {
+        let home = tempfile::tempdir().unwrap();
+        let rows = filled(home.path());
+        let next = rows.beside().unwrap();
+        rows.copy(&next, &mut |_| ()).unwrap();
+        assert!(home.path().join("sled.new").exists());
+        next.give_up();
+        assert!(!home.path().join("sled.new").exists());
+        assert_eq!(count(&rows), 200);
     }
 
     #[test]
