@@ -1,10 +1,13 @@
 //! How a channel learns where its log stands: at its first command, after a life that broke off, and when the log is not as
 //! expected. Pure.
 
+use super::dedup::Keys;
 use super::messages::{Closed, Hears, Item, Origin};
 use super::rights::Deed;
+use super::sequencer::blank;
 use super::state::{Phase, State};
 use super::step::{Effect, Input, Loaded, Time};
+use super::window::Window;
 use crate::model::{HubId, Seq, Standing};
 use crate::protocol::Problem;
 
@@ -140,6 +143,16 @@ impl State {
             Ok(()) if parted => Some(gone),
             Ok(()) => other.then_some(Closed::Reset),
         }
+    }
+
+    /// Knows nothing any more but who hears and watches: the log is gone.
+    pub(super) fn forget(&mut self) {
+        self.seqs.reset(blank());
+        self.window = Window::new(self.settings.window);
+        self.keys = Keys::new(self.settings.dedup_window, 1);
+        self.rights.clear();
+        self.roster.clear_members();
+        self.added.clear();
     }
 
     /// Reads everything anew because the log did not take an append as expected.

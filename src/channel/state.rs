@@ -288,16 +288,6 @@ impl State {
         self.last_job
     }
 
-    /// Knows nothing any more but who hears and watches: the log is gone.
-    pub(super) fn forget(&mut self) {
-        self.seqs.reset(blank());
-        self.window = Window::new(self.settings.window);
-        self.keys = Keys::new(self.settings.dedup_window, 1);
-        self.rights.clear();
-        self.roster.clear_members();
-        self.added.clear();
-    }
-
     fn take(&mut self, origin: Origin, action: Action) {
         match self.phase {
             _ if self.is_open() => self.admit(origin, action),

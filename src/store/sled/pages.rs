@@ -1,9 +1,11 @@
 //! sled's pages, read without sled: which rows a leaf holds.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use bytes::{Buf, Bytes};
 
+use super::super::seal;
 use super::segments::number;
 
 /// The rows of a leaf, by their whole keys.
@@ -49,9 +51,15 @@ impl Page {
         is_leaf.then_some(Self { low, high, prefix, rows: body })
     }
 
-    /// The page's rows, with the changes made since; `None` if they are not what was written.
-    pub(super) fn rows(&self, changes: impl IntoIterator<Item = Bytes>) -> Option<Leaf> {
-        let whole = |key: Bytes| Bytes::from([&self.low[..self.prefix], &key[..]].concat());
+    /// The whole of a key that stands here without so much of `low`.
+    fn whole(&self, prefix: usize, key: &[u8]) -> Bytes {
+        [&self.low[..prefix], key].concat().into()
+    }
+
+    /// The page's rows, with the changes made since; `None` if they are not what was written. Of what is doubtful is taken
+    /// what can be told to be the page's.
+    pub(super) fn rows(&self, changes: Vec<Bytes>, doubtful: Vec<Bytes>) -> Option<Leaf> {
+        let whole = |key: Bytes| self.whole(self.prefix, &key);
         let mut bytes = self.rows.clone();
         let count = usize::try_from(number(&mut bytes)?).ok().filter(|count| *count <= bytes.len())?;
         let keys: Vec<Bytes> = (0..count).map(|_| piece(&mut bytes)).collect::<Option<_>>()?;
@@ -63,7 +71,26 @@ impl Page {
                 Change::Remove(key) => drop(leaf.remove(&whole(key))),
             }
         }
+        for change in doubtful.into_iter().filter_map(change) {
+            match change {
+                Change::Put(key, value) => {
+                    let key = self.guess(&key, |key| self.low.is_empty() || seal::open(key, &value).is_ok());
+                    key.map(|key| leaf.insert(key, value));
+                }
+                Change::Remove(key) => {
+                    let key = self.guess(&key, |key| leaf.contains_key(key));
+                    key.map(|key| leaf.remove(&key));
+                }
+            }
+        }
         Some(leaf)
+    }
+
+    /// A whole key that `fits`. A page keeps its lower bound while it is there; how much of it stands in front of its keys
+    /// changes as it is split and joined.
+    fn guess(&self, key: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Bytes> {
+        let others = (0..=self.low.len()).filter(|prefix| *prefix != self.prefix);
+        iter::once(self.prefix).chain(others).map(|prefix| self.whole(prefix, key)).find(|key| fits(key))
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) struct Message {
     pub(super) body: Bytes,
     /// The file has another body: one byte of it was put right.
     pub(super) mended: bool,
+    /// How many holes were read before it of which nothing is known.
+    pub(super) lost: usize,
 }
 
 /// Bytes that are not what was written.
@@ -220,8 +222,7 @@ impl<'a> Segments<'a> {
                     // ([`Tree::apply`](super::tree::Tree::apply)).
                     found.stable = found.stable.max(stable / SEGMENT as u64 * SEGMENT as u64);
                 }
-                None if bytes.iter().any(|byte| *byte != 0) => lost.push(at),
-                None => {}
+                None => lost.push(at),
             }
         }
         // One without a head is known by what stands in it.
@@ -362,7 +363,8 @@ pub(super) fn read(file: &File, from: u64, each: &mut dyn FnMut(Message)) -> io:
             };
             let body = whole.slice(head.length..);
             let (lsn, at) = (lsn + place as u64, at + (place + head.length) as u64);
-            batches.take(Message { kind: head.kind, page: head.page, lsn, at, body, mended: is_mended });
+            let lost = holes.iter().filter(|hole| !hole.mended).count();
+            batches.take(Message { kind: head.kind, page: head.page, lsn, at, body, mended: is_mended, lost });
             place += head.whole;
             if head.kind == Kind::Cap {
                 break;

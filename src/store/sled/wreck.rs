@@ -47,6 +47,10 @@ struct Chain {
     high: Bytes,
     base: Place,
     changes: Vec<Place>,
+    /// Changes behind a hole, in which the page may have been written anew.
+    doubtful: Vec<Place>,
+    /// How many holes were before it.
+    lost: usize,
 }
 
 /// Which page holds the keys from here to there.
@@ -161,8 +165,10 @@ impl Wreck {
         }
         let mut leaf = Leaf::new();
         if let Some(chain) = self.spans[index].page.and_then(|page| self.chains.get(&page)) {
-            let changes = chain.changes.iter().map(|place| self.body(*place)).collect::<Result<Vec<_>, _>>()?;
-            let rows = Page::read(self.body(chain.base)?).and_then(|page| page.rows(changes));
+            let [changes, doubtful] = [&chain.changes, &chain.doubtful]
+                .map(|places| places.iter().map(|place| self.body(*place)).collect::<Result<Vec<_>, _>>());
+            let (changes, doubtful) = (changes?, doubtful?);
+            let rows = Page::read(self.body(chain.base)?).and_then(|page| page.rows(changes, doubtful));
             leaf = rows.ok_or_else(|| EngineError::Damaged("a page that is not as sled writes it".into()))?;
         }
         let leaf = Arc::new(leaf);
@@ -173,7 +179,7 @@ impl Wreck {
 
 /// Takes one more message of the log.
 fn follow(chains: &mut HashMap<u64, Chain>, mended: &mut HashMap<u64, Bytes>, message: Message) {
-    let Message { kind, page, lsn, at, body, mended: is_mended } = message;
+    let Message { kind, page, lsn, at, body, mended: is_mended, lost } = message;
     let place = Place { at, length: body.len() };
     match kind {
         Kind::Node => {
@@ -182,13 +188,15 @@ fn follow(chains: &mut HashMap<u64, Chain>, mended: &mut HashMap<u64, Bytes>, me
                 Some(Page { low, high, .. }) => {
                     // A slice would keep all of the segment.
                     let [low, high] = [low, high].map(|key| Bytes::copy_from_slice(&key));
-                    chains.insert(page, Chain { lsn, low, high, base: place, changes: Vec::new() })
+                    let chain = Chain { lsn, low, high, base: place, changes: Vec::new(), doubtful: Vec::new(), lost };
+                    chains.insert(page, chain)
                 }
                 None => chains.remove(&page),
             };
         }
         Kind::Link => match chains.get_mut(&page) {
-            Some(chain) => chain.changes.push(place),
+            Some(chain) if chain.lost == lost => chain.changes.push(place),
+            Some(chain) => chain.doubtful.push(place),
             None => return,
         },
         _ => return,

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use bytes::BufMut;
 use proptest::prelude::*;
 
+use super::super::super::seal;
 use super::super::SledRows;
 use super::*;
 
@@ -49,10 +51,10 @@ fn written(steps: &[Step]) -> Written {
                     let key = [&[4][..], &key.to_be_bytes()].concat();
                     match value {
                         Some((byte, length)) => {
-                            let value = vec![*byte; *length];
+                            let value = seal::seal(&key, |out| out.put_bytes(*byte, *length));
                             batch.put(key.clone(), value.clone());
-                            ever.insert((key.clone(), value.clone()));
-                            rows.insert(key, value);
+                            ever.insert((key.clone(), value.to_vec()));
+                            rows.insert(key, value.to_vec());
                         }
                         None => {
                             batch.remove(key.clone());
@@ -97,7 +99,7 @@ fn place(bytes: &[u8], at: prop::sample::Index) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn what_is_not_damaged_is_read_as_sled_reads_it(steps in prop::collection::vec(any_step(), 1..24)) {
