@@ -9,12 +9,15 @@ use super::build::{Build, Row, channel_rows, number};
 use super::fault::Stop;
 use super::lines;
 use super::rows::{self, Object};
+use super::walk::Walk;
+use crate::config::holds;
 use crate::model::maps::HashSet;
 use crate::model::{ChannelName, Key, Kind, MAX_SEQ, Message, Seq, UserName, Wall};
 use crate::protocol::title;
 use crate::store::entry::{Entry, Mark as End};
 use crate::store::{
-    Batch, Kept, Mark, Membership, MetaOp, Place, Rows, SledRows, Versioned, block, keys, life, record, seal, seal_meta,
+    Batch, Kept, Mark, Membership, MetaOp, Place, Rows, SledRows, Versioned, block, keys, life, open_meta, record,
+    seal, seal_meta,
 };
 
 /// The longest line, in bytes.
@@ -194,16 +197,48 @@ pub fn look(from: &mut dyn BufRead, there: &dyn Fn(&ChannelName) -> Result<bool,
 /// Where rows go.
 type Put<'a> = &'a mut dyn FnMut(Vec<Row>) -> Result<(), Stop>;
 
-/// Writes the channels of a file that was looked through, with numbers from `id` on, and gives the rows by which they are
-/// there.
-fn write(
-    from: &mut dyn BufRead,
-    brought: &Brought,
+/// How channels come to be there.
+struct Into {
+    /// The number of the first.
     id: u64,
+    /// Whether they keep their part of the epoch.
     births: bool,
     now: Wall,
-    put: Put<'_>,
-) -> Result<Vec<Row>, Stop> {
+    hooks: Hooks,
+}
+
+/// The webhooks of a store, with their patterns of channels, and the store's part of every epoch.
+#[derive(Default)]
+struct Hooks {
+    generation: u64,
+    all: Vec<(String, Vec<String>)>,
+}
+
+impl Hooks {
+    fn of(rows: &SledRows) -> Result<Self, Stop> {
+        let key = keys::store(life::GENERATION);
+        let generation = rows.get(&key)?.and_then(|value| seal::open_number(&key, &value).ok());
+        let mut walk = Walk::new(rows, keys::metas("hooks/", None));
+        let all = walk.by_ref().filter_map(|(key, value)| {
+            let (name, record) = (keys::name(&key)?.strip_prefix("hooks/")?, open_meta(&key, &value).ok()?);
+            let patterns = String::from_utf8_lossy(&record.value).split(' ').skip(1).map(ToOwned::to_owned).collect();
+            Some((name.to_owned(), patterns))
+        });
+        Ok(Self { all: all.collect(), generation: generation.unwrap_or_default() })
+    }
+
+    /// Has them follow a channel from where it is on: what was brought is no news.
+    fn follow(&self, name: &ChannelName, entry: &Entry) -> Vec<MetaOp> {
+        let head = entry.show(self.generation);
+        let followed = self.all.iter().filter(|(_, patterns)| holds(patterns, name));
+        followed
+            .map(|(hook, _)| MetaOp::Put(format!("hook/{hook}/{name}"), format!("{} {}", head.epoch, head.seq).into()))
+            .collect()
+    }
+}
+
+/// Writes the channels of a file that was looked through, and gives the rows by which they are there.
+fn write(from: &mut dyn BufRead, brought: &Brought, into: &Into, put: Put<'_>) -> Result<Vec<Row>, Stop> {
     let (mut last, mut index) = (Vec::new(), 0_usize);
     let mut build: Option<Build> = None;
     let mut failed = None;
@@ -212,7 +247,7 @@ fn write(
         let (name, entry, rows) = build.end();
         put(rows)?;
         last.extend(channel_rows(&name, &entry, said.place.private));
-        last.extend(records(said, entry.head.seq));
+        last.extend(records(said, entry.head.seq, into.hooks.follow(&name, &entry)));
         Ok::<_, Stop>(())
     };
     let read = each(from, |_, piece| {
@@ -221,8 +256,8 @@ fn write(
                 let before = index.checked_sub(1).and_then(|before| brought.channels.get(before));
                 let done = end(&mut build, before, put);
                 let Some(said) = brought.channels.get(index) else { return Err("the file has changed".into()) };
-                let birth = said.epoch.filter(|_| births).map_or_else(life::short_random, |(_, birth)| birth);
-                let mut entry = Entry::new(id + index as u64, birth, said.created.unwrap_or(now));
+                let birth = said.epoch.filter(|_| into.births).map_or_else(life::short_random, |(_, birth)| birth);
+                let mut entry = Entry::new(into.id + index as u64, birth, said.created.unwrap_or(into.now));
                 if let Some((first, at)) = said.first {
                     entry.anchor = End { seq: first - 1, at, hash: record::ROOT };
                 }
@@ -250,9 +285,9 @@ fn write(
 }
 
 /// The records of a channel.
-fn records(said: &Said, head: Seq) -> Vec<Row> {
+fn records(said: &Said, head: Seq, hooks: Vec<MetaOp>) -> Vec<Row> {
     let plain = said.place == Place::default();
-    let ops = said.ops.iter().cloned().chain((!plain).then(|| said.place.write(&said.name)));
+    let ops = said.ops.iter().cloned().chain((!plain).then(|| said.place.write(&said.name))).chain(hooks);
     let row = |op: MetaOp| {
         let MetaOp::Put(name, value) = op else { return None };
         // Nobody has read further than there is.
@@ -288,7 +323,8 @@ pub fn add(rows: &SledRows, from: &mut dyn BufRead, brought: &Brought, now: Wall
         .collect();
     marks.push(number(life::NEXT_CHANNEL, ids.end));
     apply(marks)?;
-    let mut last = write(from, brought, first, false, now, &mut |rows| apply(rows))?;
+    let into = Into { id: first, births: false, now, hooks: Hooks::of(rows)? };
+    let mut last = write(from, brought, &into, &mut |rows| apply(rows))?;
     last.extend(ids.map(|id| (keys::gone(id).into(), None)));
     apply(last)?;
     Ok(rows.settle(true)?)
@@ -307,7 +343,8 @@ pub fn make(
     let generation = generation.and_then(|all| all.first().copied());
     SledRows::make(folder, cache, |next| {
         let mut put = |rows: Vec<Row>| Ok(next.put(&rows)?);
-        let mut last = write(from, brought, 1, generation.is_some(), now, &mut put)?;
+        let into = Into { id: 1, births: generation.is_some(), now, hooks: Hooks::default() };
+        let mut last = write(from, brought, &into, &mut put)?;
         last.push(number(life::GENERATION, generation.unwrap_or_else(life::short_random)));
         last.push(number(life::NEXT_CHANNEL, brought.channels.len() as u64 + 1));
         last.push(number(life::INDEXED, 1));

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use super::job::{Order, Tools, begin};
 use super::tests::{all, channel, faults, fill, open};
 use super::{Stop, check, lines, restore};
+use crate::model::Wall;
 use crate::store::conformance::{append, batch, create, wait, write};
 use crate::store::{MemoryRows, MetaOp, Rows, SledRows, Store, keys};
 
@@ -222,4 +223,30 @@ fn what_has_no_order_is_not_imported() {
     let no_text = [of.as_bytes(), b"\n\xff\n"].concat();
     let said = super::look(&mut &no_text[..], &|_| Ok(false)).map(|_| ()).unwrap_err();
     assert!(matches!(&said, Stop::File(why) if why.starts_with("line 2")), "{said}");
+}
+
+#[test]
+fn webhooks_are_told_of_what_follows_an_import() {
+    let home = tempfile::tempdir().unwrap();
+    let opened = || Arc::new(SledRows::open(home.path(), 1 << 20).unwrap());
+    let store = open(&(opened() as Arc<dyn Rows>));
+    let begun = [("hooks/w", "1 a* b"), ("hooks/v", "1 *"), ("hooks/u", "1 c")];
+    write(&*store.meta(), begun.map(|(name, with)| MetaOp::Put(name.into(), with.into())).into()).unwrap();
+    store.close().unwrap();
+    let text = r#"{"channel":"a"}
+        {"channel":"a","seq":1,"at":"2026-11-22T10:00:00Z","from":"ann","body":{}}
+        {"channel":"a","seq":2,"at":"2026-11-22T10:00:00Z","from":"ann","body":{}}
+        {"channel":"@ann:bob"}"#;
+    let brought = super::look(&mut text.as_bytes(), &|_| Ok(false)).unwrap();
+    let rows = opened();
+    super::add(&rows, &mut text.as_bytes(), &brought, Wall(1)).unwrap();
+    let store = open(&(rows as Arc<dyn Rows>));
+    let followed = |hook: &str, name: &str| {
+        let value = store.meta().get(&format!("hook/{hook}/{name}")).unwrap().map(|record| record.value);
+        let epoch = store.log().head(&channel(name)).unwrap().unwrap().epoch;
+        value.map(|value| String::from_utf8(value.to_vec()).unwrap().replace(&epoch.0[..], "epoch"))
+    };
+    assert_eq!([followed("w", "a"), followed("v", "a")], [(); 2].map(|()| Some("epoch 2".to_owned())));
+    assert_eq!(["w", "v", "u"].map(|hook| followed(hook, "@ann:bob")), [None, None, None]);
+    assert_eq!(followed("u", "a"), None);
 }
