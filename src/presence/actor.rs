@@ -21,7 +21,7 @@ use crate::clock;
 use crate::config;
 use crate::metrics;
 use crate::model::{HubId, Moment};
-use crate::store::Meta;
+use crate::store::{Behind, Meta};
 use crate::supervise::{Budget, Envelope, Faults, Keeper, Life, Post, Probes, caught};
 use crate::webhooks::Signals;
 
@@ -49,7 +49,7 @@ struct Shared {
 pub struct Registry {
     keeper: Keeper<Table>,
     shared: Arc<Shared>,
-    notes: Arc<Notes>,
+    notes: Arc<Behind<Notes>>,
     faults: Faults,
     metrics: metrics::Presence,
     signals: Signals,
@@ -64,7 +64,7 @@ pub struct Registry {
 pub struct RegistryHandle {
     post: Post<RegistryIn>,
     stop: Recipient<Stop>,
-    notes: Arc<Notes>,
+    notes: Arc<Behind<Notes>>,
 }
 
 /// Keep what has to be kept, and end.

@@ -1,18 +1,17 @@
-//! Carries to the disk when users were last heard from: late, in bounded batches, one write under way at a time.
+//! When users were last heard from, carried to the disk behind the registry.
 //!
 //! What is noted survives a rebuilt registry, and a write that failed is tried again. What a crash of the server loses
-//! is the last few seconds of it. It never blocks whoever notes.
+//! is the last few seconds of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, oneshot};
 
 use super::{last_seen_key, last_seen_text};
 use crate::model::{UserName, Wall};
-use crate::store::{Meta, MetaOp, WriteError};
+use crate::store::{Behind, Late, Meta, MetaOp, WriteError};
 
 /// At most so many rows are written at once.
 pub(super) const BATCH: usize = 512;
@@ -20,16 +19,14 @@ pub(super) const BATCH: usize = 512;
 const PENDING_MAX: usize = 100_000;
 
 /// What has not been written yet.
+#[derive(Default)]
 pub(super) struct Notes {
-    meta: Arc<dyn Meta>,
     pending: Mutex<BTreeMap<UserName, Wall>>,
-    /// One permit: the right to have a write under way.
-    turn: Arc<Semaphore>,
 }
 
 impl Notes {
-    pub(super) fn new(meta: Arc<dyn Meta>) -> Arc<Self> {
-        Arc::new(Self { meta, pending: Mutex::default(), turn: Arc::new(Semaphore::new(1)) })
+    pub(super) fn new(meta: Arc<dyn Meta>) -> Arc<Behind<Self>> {
+        Behind::new(meta, Self::default())
     }
 
     /// `user` was heard from then.
@@ -45,58 +42,27 @@ impl Notes {
     pub(super) fn len(&self) -> usize {
         self.pending.lock().len()
     }
+}
 
-    /// Begins to write one batch, unless a write is under way.
-    pub(super) fn flush(self: &Arc<Self>) {
-        let Ok(turn) = Arc::clone(&self.turn).try_acquire_owned() else { return };
-        let notes = Arc::clone(self);
-        self.write(move |batch, outcome| {
-            notes.written(batch, outcome);
-            drop(turn);
-        });
-    }
+impl Late for Notes {
+    type Batch = Vec<(UserName, Wall)>;
 
-    /// Writes everything, and returns when it is on disk or the store refuses.
-    pub(super) async fn finish(self: &Arc<Self>) {
-        loop {
-            let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else { return };
-            let (tell, told) = oneshot::channel();
-            let begun = self.write(move |batch, outcome| drop(tell.send((batch, outcome))));
-            if !begun {
-                return;
-            }
-            let Ok((batch, outcome)) = told.await else { return };
-            let failed = outcome.is_err();
-            self.written(batch, outcome);
-            drop(turn);
-            if failed {
-                return;
-            }
-        }
-    }
-
-    /// Hands one batch to the store; returns whether there was one.
-    fn write(&self, done: impl FnOnce(Vec<(UserName, Wall)>, Result<(), WriteError>) + Send + 'static) -> bool {
-        let batch: Vec<(UserName, Wall)> = {
-            let mut pending = self.pending.lock();
-            (0..BATCH).map_while(|_| pending.pop_first()).collect()
-        };
-        if batch.is_empty() {
-            return false;
-        }
+    fn take(&self) -> (Self::Batch, Vec<MetaOp>) {
+        let mut pending = self.pending.lock();
+        let batch: Self::Batch = (0..BATCH).map_while(|_| pending.pop_first()).collect();
         let put = |(user, at): &(UserName, Wall)| MetaOp::Put(last_seen_key(user), Bytes::from(last_seen_text(*at)));
         let ops = batch.iter().map(put).collect();
-        self.meta.write(ops, Box::new(move |outcome| done(batch, outcome)));
-        true
+        (batch, ops)
     }
 
-    fn written(&self, batch: Vec<(UserName, Wall)>, outcome: Result<(), WriteError>) {
+    fn written(&self, batch: Self::Batch, outcome: Result<(), WriteError>) -> impl FnOnce() {
         if let Err(why) = outcome {
             log::warn!("when {} users were last seen is not written yet: {why}", batch.len());
             for (user, at) in batch {
                 self.note(user, at);
             }
         }
+        || ()
     }
 }
 

@@ -3,9 +3,11 @@
 //! [`ChannelLog`] and [`Meta`] are what the rest of Parlor sees; no sled type, no wire name and no actor crosses them.
 //! Behind them, from the top: [`Store`] opens and ends it all; `local` reads and queues; `writer` makes commits of
 //! what `commit` and `prune` decide; `record`, `block`, `entry`, `life`, `seal` and `keys` are the bytes; [`Rows`] is
-//! the ordered map that an engine keeps: `memory`, `sled`, or [`Failing`], a shim that breaks another one for tests.
+//! the ordered map that an engine keeps: `memory`, `sled`, or [`Failing`], a shim that breaks another one for tests. In front
+//! of them [`Behind`] carries to [`Meta`] what is noted late.
 
 mod archive;
+mod behind;
 #[cfg(feature = "testing")]
 pub mod bench;
 pub(crate) mod block;
@@ -44,6 +46,7 @@ mod writer;
 mod tests;
 
 pub(crate) use archive::{Archive, Kept, REDACTED, Standing};
+pub use behind::{Behind, Late};
 pub(crate) use commit::{MAX_META, open_meta, seal_meta};
 pub use error::{AppendError, OpenError, ReadError};
 pub use facade::Store;

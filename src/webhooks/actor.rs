@@ -22,7 +22,7 @@ use crate::clock;
 use crate::config::Webhook;
 use crate::metrics;
 use crate::model::{ChannelName, Cursor, Moment};
-use crate::store::{ChannelLog, Meta, ReadError, Reads};
+use crate::store::{Behind, ChannelLog, Meta, ReadError, Reads};
 use crate::supervise::{
     Budget, Envelope, Faults, Keeper, Kind, Lasting, Life, Named, Panic, Post, Probes, caught, caught_all, named,
 };
@@ -80,7 +80,7 @@ pub struct Webhooks {
     life: u64,
     setting: Arc<Setting>,
     ends: Vec<End>,
-    disk: Arc<Disk>,
+    disk: Arc<Behind<Disk>>,
     own: Post<In>,
     tasks: JoinSet<()>,
     timer: Option<(Moment, SpawnHandle)>,
@@ -92,7 +92,7 @@ pub struct Webhooks {
 /// Running webhooks.
 pub struct Handle {
     stop: Recipient<Stop>,
-    disk: Arc<Disk>,
+    disk: Arc<Behind<Disk>>,
 }
 
 /// Take what was said, and end.

@@ -1,17 +1,15 @@
-//! Carries to the disk how far webhooks are and what is in their queues: late, in bounded batches, one write under way at
-//! a time. It never blocks whoever notes. A write that failed is tried again.
+//! How far webhooks are and what is in their queues, carried to the disk behind them. A write that failed is tried again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, oneshot};
 
 use super::records::{cursor_bytes, cursor_key, queue_key};
 use super::step::{Number, Stored};
 use crate::model::{ChannelName, Cursor};
-use crate::store::{Meta, MetaOp, WriteError};
+use crate::store::{Behind, Late, Meta, MetaOp, WriteError};
 
 /// At most so many records are written at once.
 pub(super) const BATCH: usize = 128;
@@ -40,7 +38,7 @@ struct Pending {
 
 /// One write.
 #[derive(Debug, Default)]
-struct Writing {
+pub(super) struct Writing {
     puts: Vec<Put>,
     cursors: Cursors,
     removes: BTreeSet<(usize, Number)>,
@@ -51,18 +49,14 @@ type Tell = Box<dyn Fn(Vec<(usize, Stored)>) + Send + Sync>;
 
 /// What has not been written yet, of webhooks of these names.
 pub(super) struct Disk {
-    meta: Arc<dyn Meta>,
     names: Vec<String>,
     pending: Mutex<Pending>,
-    /// One permit: the right to have a write under way.
-    turn: Arc<Semaphore>,
     tell: OnceLock<Tell>,
 }
 
 impl Disk {
-    pub fn new(meta: Arc<dyn Meta>, names: Vec<String>) -> Arc<Self> {
-        let turn = Arc::new(Semaphore::new(1));
-        Arc::new(Self { meta, names, pending: Mutex::default(), turn, tell: OnceLock::new() })
+    pub fn new(meta: Arc<dyn Meta>, names: Vec<String>) -> Arc<Behind<Self>> {
+        Behind::new(meta, Self { names, pending: Mutex::default(), tell: OnceLock::new() })
     }
 
     /// From here on `tell` hears what was put into the queues. It must not block.
@@ -116,69 +110,8 @@ impl Disk {
         pending.cursors.len() + pending.removes.len()
     }
 
-    /// Begins to write one batch, unless a write is under way.
-    pub fn flush(self: &Arc<Self>) {
-        let Ok(turn) = Arc::clone(&self.turn).try_acquire_owned() else { return };
-        let disk = Arc::clone(self);
-        self.write(move |batch, outcome| {
-            let stored = disk.written(batch, outcome);
-            drop(turn);
-            if let Some((tell, stored)) = disk.tell.get().zip(stored) {
-                tell(stored);
-            }
-        });
-    }
-
-    /// Writes everything, and returns when it is on disk or the store refuses.
-    pub async fn finish(self: &Arc<Self>) {
-        loop {
-            let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else { return };
-            let (tell, told) = oneshot::channel();
-            let begun = self.write(move |batch, outcome| drop(tell.send((batch, outcome))));
-            if !begun {
-                return;
-            }
-            let Ok((batch, outcome)) = told.await else { return };
-            let failed = outcome.is_err();
-            self.written(batch, outcome);
-            drop(turn);
-            if failed {
-                return;
-            }
-        }
-    }
-
-    /// Hands one batch to the store; returns whether there was one.
-    fn write(&self, done: impl FnOnce(Writing, Result<(), WriteError>) + Send + 'static) -> bool {
-        let batch = {
-            let mut pending = self.pending.lock();
-            let count = pending.puts.len().min(BATCH);
-            let puts: Vec<Put> = pending.puts.drain(..count).collect();
-            let removes = pending.removes.iter().take(BATCH).copied().collect();
-            let cursors: Cursors = (0..BATCH).map_while(|_| pending.cursors.pop_first()).collect();
-            pending.writing.clone_from(&cursors);
-            Writing { puts, cursors, removes }
-        };
-        let name = |hook: &usize| self.names.get(*hook).map_or("", String::as_str);
-        let mut ops = Vec::with_capacity(batch.puts.len() + batch.cursors.len() + batch.removes.len());
-        for Put { hook, stored, bytes } in &batch.puts {
-            ops.push(MetaOp::Put(queue_key(name(hook), stored.number), bytes.clone()));
-        }
-        for ((hook, channel), cursor) in &batch.cursors {
-            let key = cursor_key(name(hook), channel);
-            let put = |cursor| MetaOp::Put(key.clone(), cursor_bytes(cursor));
-            ops.push(cursor.as_ref().map_or_else(|| MetaOp::Remove(key.clone()), put));
-        }
-        ops.extend(batch.removes.iter().map(|(hook, number)| MetaOp::Remove(queue_key(name(hook), *number))));
-        if ops.is_empty() {
-            return false;
-        }
-        self.meta.write(ops, Box::new(move |outcome| done(batch, outcome)));
-        true
-    }
-
     /// A write came to its end. Returns what is in the queues now, if somebody has to look.
-    fn written(&self, batch: Writing, outcome: Result<(), WriteError>) -> Option<Vec<(usize, Stored)>> {
+    fn ended(&self, batch: Writing, outcome: Result<(), WriteError>) -> Option<Vec<(usize, Stored)>> {
         let Writing { puts, cursors, removes } = batch;
         let mut pending = self.pending.lock();
         pending.writing.clear();
@@ -205,6 +138,44 @@ impl Disk {
     }
 }
 
+impl Late for Disk {
+    type Batch = Writing;
+
+    fn take(&self) -> (Writing, Vec<MetaOp>) {
+        let batch = {
+            let mut pending = self.pending.lock();
+            let count = pending.puts.len().min(BATCH);
+            let puts: Vec<Put> = pending.puts.drain(..count).collect();
+            let removes = pending.removes.iter().take(BATCH).copied().collect();
+            let cursors: Cursors = (0..BATCH).map_while(|_| pending.cursors.pop_first()).collect();
+            pending.writing.clone_from(&cursors);
+            Writing { puts, cursors, removes }
+        };
+        let name = |hook: &usize| self.names.get(*hook).map_or("", String::as_str);
+        let mut ops = Vec::with_capacity(batch.puts.len() + batch.cursors.len() + batch.removes.len());
+        for Put { hook, stored, bytes } in &batch.puts {
+            ops.push(MetaOp::Put(queue_key(name(hook), stored.number), bytes.clone()));
+        }
+        for ((hook, channel), cursor) in &batch.cursors {
+            let key = cursor_key(name(hook), channel);
+            let put = |cursor| MetaOp::Put(key.clone(), cursor_bytes(cursor));
+            ops.push(cursor.as_ref().map_or_else(|| MetaOp::Remove(key.clone()), put));
+        }
+        ops.extend(batch.removes.iter().map(|(hook, number)| MetaOp::Remove(queue_key(name(hook), *number))));
+        (batch, ops)
+    }
+
+    /// Tells what is in the queues now, if somebody has to look.
+    fn written(&self, batch: Writing, outcome: Result<(), WriteError>) -> impl FnOnce() {
+        let stored = self.ended(batch, outcome);
+        move || {
+            if let Some((tell, stored)) = self.tell.get().zip(stored) {
+                tell(stored);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,7 +183,7 @@ mod tests {
     use crate::model::{Epoch, UserName, Wall};
     use crate::webhooks::step::LaneKey;
 
-    fn disk() -> (Arc<MemoryMeta>, Arc<Disk>) {
+    fn disk() -> (Arc<MemoryMeta>, Arc<Behind<Disk>>) {
         let meta = Arc::new(MemoryMeta::default());
         (Arc::clone(&meta), Disk::new(Arc::clone(&meta) as _, vec!["h".into()]))
     }
