@@ -323,7 +323,7 @@ impl Handler<Envelope<In>> for Webhooks {
                 }
             },
             In::Sent(of, hook, _, outcome, why) if *of == life => {
-                self.ends.get_mut(*hook).into_iter().for_each(|end| end.note(outcome, why.as_deref()));
+                self.ends.get_mut(*hook).into_iter().for_each(|end| end.note(outcome, why.as_deref(), clock::moment()));
             }
             _ => {}
         }

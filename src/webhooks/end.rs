@@ -1,20 +1,26 @@
 //! A webhook as the actor sees it: where its requests go, what is counted of them, and what is said in the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::send::Sender;
 use super::step::{Dead, Outcome};
 use crate::config::Webhook;
 use crate::metrics;
-use crate::model::Wall;
+use crate::model::{Moment, Wall};
+
+/// How long nothing more is said of requests that fail, once one was taken again.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// One webhook.
 pub(super) struct End {
     pub config: Webhook,
     pub sender: Arc<Sender>,
     pub metrics: metrics::Webhook,
-    /// Whether the last request failed,
+    /// Whether it was said that requests fail,
     failing: bool,
+    /// and when that was last,
+    since: Option<Moment>,
     /// and which dead letters were spoken of.
     said: [bool; 3],
 }
@@ -24,11 +30,12 @@ impl End {
     pub fn new(config: &Webhook, metrics: &metrics::Webhook) -> Result<Self, String> {
         let sender = Sender::new(config).map_err(|why| format!("webhook {}: {why}", config.name))?;
         let (config, metrics) = (config.clone(), metrics.clone());
-        Ok(Self { config, sender: Arc::new(sender), metrics, failing: false, said: [false; 3] })
+        Ok(Self { config, sender: Arc::new(sender), metrics, failing: false, since: None, said: [false; 3] })
     }
 
-    /// Counts what came of a request, and says so where it is different from before.
-    pub fn note(&mut self, outcome: &Outcome, why: Option<&str>) {
+    /// Counts what came of a request, and says so where it is different from before: once in [`QUIET`], for an endpoint may
+    /// fail now and then.
+    pub fn note(&mut self, outcome: &Outcome, why: Option<&str>, now: Moment) {
         let failed = *outcome != Outcome::Taken;
         if failed {
             self.metrics.failed.inc();
@@ -36,11 +43,14 @@ impl End {
             self.metrics.delivered.inc();
         }
         let (name, why) = (&self.config.name, why.unwrap_or_default());
-        match (std::mem::replace(&mut self.failing, failed), failed) {
-            (false, true) => log::warn!("webhook {name} fails and is tried again: {why}"),
-            (true, false) => log::info!("webhook {name} is taken again"),
-            (true, true) => log::debug!("webhook {name} fails: {why}"),
-            (false, false) => {}
+        let may_say = self.since.is_none_or(|since| now.since(since) >= QUIET);
+        if failed && !self.failing && may_say {
+            log::warn!("webhook {name} fails and is tried again: {why}");
+            (self.failing, self.since) = (true, Some(now));
+        } else if failed {
+            log::debug!("webhook {name} fails: {why}");
+        } else if std::mem::take(&mut self.failing) {
+            log::info!("webhook {name} is taken again");
         }
     }
 
