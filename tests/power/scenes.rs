@@ -134,13 +134,13 @@ fn swept(name: &str) {
 fn a_crash_while_a_store_is_made_or_opened_loses_nothing() {
     let lives = "mixed:always:20:close,mixed:always:30:drop,mixed:interval:30:close,mixed:always:40:abort mixed:always:10:close";
     let all = number("PARLOR_POWER_IMAGES").is_some();
-    all_kept("openings", lives, |moments, seed| moments.openings(if all { usize::MAX } else { 200 }, seed));
+    all_kept("openings", lives, |moments, seed| moments.openings(if all { usize::MAX } else { 140 }, seed));
 }
 
 #[test]
 fn what_was_acknowledged_survives_the_loss_of_power() {
     let lives = "mixed:always:150:close,mixed:always:120:drop,mixed:always:150:abort mixed:always:100:close";
-    all_kept("always", lives, |moments, seed| moments.draw(images(140), seed));
+    all_kept("always", lives, |moments, seed| moments.draw(images(100), seed));
 }
 
 #[test]
@@ -148,27 +148,27 @@ fn what_is_handed_to_sled_beside_the_writer_survives_the_loss_of_power() {
     let lives = "settling:always:200:close,settling:always:150:drop,settling:interval:100:close,settling:always:200:abort \
         settling:always:60:close";
     all_kept("settling", lives, |moments, seed| {
-        [moments.draw(images(120), seed), moments.names(images(60), seed)].concat()
+        [moments.draw(images(80), seed), moments.names(images(40), seed)].concat()
     });
 }
 
 #[test]
 fn with_interval_what_was_lost_shows_in_the_epoch() {
     let lives = "mixed:interval:200:close,mixed:interval:120:abort mixed:interval:150:abort mixed:always:30:close";
-    all_kept("interval", lives, |moments, seed| moments.draw(images(100), seed));
+    all_kept("interval", lives, |moments, seed| moments.draw(images(70), seed));
 }
 
 #[test]
 fn large_writes_survive_the_loss_of_power() {
     let lives = "heavy:always:100:abort heavy:always:40:close";
-    all_kept("large", lives, |moments, seed| moments.draw(images(40), seed));
+    all_kept("large", lives, |moments, seed| moments.draw(images(30), seed));
 }
 
 /// With `interval`, and next to no syncs: what was synced is not torn by what was not.
 #[test]
 fn many_writes_without_a_sync_harm_nothing_from_before() {
     let lives = "heavy:late:120:abort heavy:late:60:close";
-    all_kept("late", lives, |moments, seed| moments.draw(images(60), seed));
+    all_kept("late", lives, |moments, seed| moments.draw(images(45), seed));
 }
 
 #[test]

@@ -29,7 +29,7 @@ use parlor::supervise::carrier;
 use world::World;
 
 /// Worlds that a run of the suite lives through, unless `PARLOR_SIM_WORLDS` says otherwise.
-const WORLDS: u64 = 600;
+const WORLDS: u64 = 500;
 
 /// Seeds that once showed a fault, of Parlor's or of the world's. Where what is drawn has changed since, they are worlds
 /// like others, and the test that was written for the fault holds it.
