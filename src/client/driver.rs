@@ -135,7 +135,7 @@ impl Driver {
             let reads = !jammed || self.parked;
             self.pace.stand_still(!reads);
             let now = self.pace.now();
-            let due = self.machine.deadline(now).map_or(Duration::from_secs(3600), |at| at.since(now));
+            let due = self.machine.deadline().map_or(Duration::from_secs(3600), |at| at.since(now));
             let patience = PATIENCE.saturating_sub(self.pace.stood_still());
             tokio::select! {
                 call = self.calls.recv() => match call {

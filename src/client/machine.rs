@@ -106,7 +106,7 @@ impl Machine {
     }
 
     /// When to [`tick`](Self::tick).
-    pub fn deadline(&self, now: Moment) -> Option<Moment> {
+    pub fn deadline(&self) -> Option<Moment> {
         let lines = self.line.iter().chain(&self.probe).map(Line::deadline);
         let up = self.conn().is_some();
         let needs = [
@@ -115,7 +115,7 @@ impl Machine {
             self.token.deadline(),
             self.probe_at,
         ];
-        let needs = needs.into_iter().flatten().filter(|_| up).chain(self.outbox.deadline(now).filter(|_| up));
+        let needs = needs.into_iter().flatten().filter(|_| up).chain(self.outbox.deadline().filter(|_| up));
         lines.chain(needs).chain(self.again).chain(self.asks.deadline()).min()
     }
 

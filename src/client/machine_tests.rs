@@ -114,7 +114,7 @@ fn the_application_is_told_of_each_change_and_the_token_is_kept() {
 #[test]
 fn what_is_not_opened_or_welcomed_in_time_is_given_up() {
     let mut bench = Bench::new(Choice::Only(WebSocket));
-    assert_eq!(bench.machine.deadline(Moment(0)), Some(Moment(10_000)));
+    assert_eq!(bench.machine.deadline(), Some(Moment(10_000)));
     bench.wait(10_000);
     assert_eq!(bench.hung, [(1, Goodbye::Unsaid)]);
     bench.wait(1000);
@@ -155,7 +155,7 @@ fn auto_goes_to_long_poll_at_once_and_to_web_socket_when_a_probe_comes_through()
 #[test]
 fn silence_is_asked_about_and_then_ends_the_connection() {
     let mut bench = Bench::online(Choice::Auto);
-    assert_eq!(bench.machine.deadline(Moment(0)), Some(Moment(25_000)));
+    assert_eq!(bench.machine.deadline(), Some(Moment(25_000)));
     bench.wait(25_000);
     assert_eq!(bench.last_said()["type"], "ping");
     bench.wait(34_999);
@@ -179,7 +179,7 @@ fn close_codes_say_whether_to_come_back() {
         let State::Refused(fault) = bench.last_state() else { panic!("{code}") };
         assert_eq!((fault.code, fault.close), (Some(sort), Some(code)));
         assert!(matches!(&bench.done[..], [(5, Err(Error::Refused(_)))]));
-        assert_eq!(bench.machine.deadline(Moment(0)), None);
+        assert_eq!(bench.machine.deadline(), None);
         bench.does(|machine, now| machine.raw(now, 6, json!({"type": "channels"})));
         assert!(matches!(bench.done[1], (6, Err(Error::Refused(_)))));
     }

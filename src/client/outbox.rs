@@ -78,6 +78,8 @@ pub(super) struct Outbox {
     next: u64,
     /// Nothing is sent before this: the server said that the whole client is too fast.
     hold: Option<Moment>,
+    /// When it was last looked which may be sent.
+    looked: Moment,
     rules: Rules,
 }
 
@@ -92,6 +94,7 @@ impl Outbox {
             bytes: 0,
             next: 0,
             hold: None,
+            looked: Moment(0),
             rules,
         }
     }
@@ -123,6 +126,7 @@ impl Outbox {
         gate: impl Fn(&str) -> Gate,
         id: &mut dyn FnMut() -> u64,
     ) -> Option<Result<String, Settled>> {
+        self.looked = now;
         if self.flights.len() >= limits.outstanding.max(1) || self.hold.is_some_and(|hold| hold > now) {
             return None;
         }
@@ -252,10 +256,10 @@ impl Outbox {
     }
 
     /// When something is due again.
-    pub fn deadline(&self, now: Moment) -> Option<Moment> {
+    pub fn deadline(&self) -> Option<Moment> {
         let waits = self.lanes.values().filter(|lane| !lane.unsent.is_empty()).filter_map(|lane| lane.not_before);
-        // What is due and was not sent waits for something else.
-        let waits = waits.chain(self.hold.filter(|_| !self.entries.is_empty())).filter(|at| *at > now);
+        // What was due then and was not sent waits for something else.
+        let waits = waits.chain(self.hold.filter(|_| !self.entries.is_empty())).filter(|at| *at > self.looked);
         self.flights.values().map(|flight| flight.until).chain(waits).min()
     }
 

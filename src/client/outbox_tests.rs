@@ -102,7 +102,7 @@ fn silence_sends_it_again_and_frees_its_place() {
     let mut bench = Bench::new();
     bench.put(1, "a");
     bench.sent(0);
-    assert_eq!(bench.outbox.deadline(Moment(0)), Some(Moment(15_000)));
+    assert_eq!(bench.outbox.deadline(), Some(Moment(15_000)));
     bench.outbox.silent(Moment(14_999));
     assert!(bench.sent(14_999).is_empty());
     bench.outbox.silent(Moment(15_000));
@@ -118,9 +118,20 @@ fn one_that_is_put_off_holds_back_what_is_newer_in_its_channel_alone() {
     bench.put(3, "b");
     assert_eq!(bench.outbox.refused(Moment(0), 0, 1, fault(Code::Overloaded, Some(200))), None);
     assert_eq!(bench.texts(0), ["3"]);
-    assert_eq!(bench.outbox.deadline(Moment(0)), Some(Moment(200)));
+    assert_eq!(bench.outbox.deadline(), Some(Moment(200)));
     assert!(bench.texts(199).is_empty());
     assert_eq!(bench.texts(200), ["1"], "two may be unanswered");
+}
+
+#[test]
+fn one_that_is_put_off_is_due_though_nobody_looked_when_its_time_came() {
+    let mut bench = Bench::new();
+    bench.put(1, "a");
+    bench.sent(0);
+    bench.outbox.refused(Moment(0), 0, 1, fault(Code::RateLimited, Some(3)));
+    assert!(bench.texts(2).is_empty());
+    assert_eq!(bench.outbox.deadline(), Some(Moment(3)), "however late that is read");
+    assert_eq!(bench.texts(9), ["1"]);
 }
 
 #[test]

@@ -324,7 +324,7 @@ impl World {
                 return;
             }
             self.server.pulse();
-            let due = self.machine.deadline(Moment(self.now)).map_or(1000, |at| at.0.saturating_sub(self.now));
+            let due = self.machine.deadline().map_or(1000, |at| at.0.saturating_sub(self.now));
             self.act(Act::Wait(due.clamp(1, 1000)));
         }
         panic!("no rest: {:?}", self.machine);

@@ -86,8 +86,8 @@ impl Stepped {
     }
 
     /// When it wants to be looked after if nothing happens.
-    pub fn deadline(&self, at: Moment) -> Option<Moment> {
-        self.machine.deadline(at)
+    pub fn deadline(&self) -> Option<Moment> {
+        self.machine.deadline()
     }
 
     /// Time has passed.

@@ -132,7 +132,7 @@ impl Agent for Library {
     }
 
     fn due(&self, now: u64) -> u64 {
-        let deadline = self.client.as_ref().and_then(|client| client.deadline(Moment(now)));
+        let deadline = self.client.as_ref().and_then(Stepped::deadline);
         deadline.map_or(self.act, |deadline| self.act.min(deadline.0))
     }
 
