@@ -1,0 +1,183 @@
+// Does what the machine says: it hands it what happens, with the time, and carries out its effects.
+
+import { Machine } from "./machine.js";
+import { longPoll } from "./longpoll.js";
+import { webSocket } from "./websocket.js";
+
+/** A timer that comes so much too late means that the process slept, in milliseconds. */
+const SLEPT = 3000;
+/** The longest timer. */
+const LONGEST = 3_600_000;
+
+/** The driver of one client. */
+export class Driver {
+  /**
+   * @param {import("./types.js").Options} options
+   * @param {URL} base the server's address
+   * @param {import("./vault.js").Vault} vault
+   * @param {(type: string, event: any) => void} tell
+   */
+  constructor(options, base, vault, tell) {
+    const { token, guest, client, transports, refill = 500, outbox = 1000 } = options;
+    const { min = 250, max = 30_000 } = options.backoff ?? {};
+    this.base = base;
+    this.vault = vault;
+    this.tell = tell;
+    this.fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
+    this.WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    this.source = typeof token === "function" ? token : null;
+    const chosen = transports ?? ["websocket", "longpoll"];
+    const usable = chosen.filter((one) => one === "longpoll" || this.WebSocket);
+    const rules = {
+      backoff: { min, max: Math.max(min, max) }, refill, outbox, greeting: 8000, answer: 15_000, patience: 5000,
+      probe: { min: 30_000, max: 600_000 }, random: Math.random,
+    };
+    const given = this.source ? null : /** @type {string | undefined} */ (token);
+    const kept = !token && guest !== undefined ? vault.token(guest) : null;
+    const identity = { given, token: given ?? kept, kept: kept !== null, asks: this.source !== null, guest, client };
+    this.machine = new Machine(rules, usable.length > 0 ? usable : chosen, identity, (user) => vault.cursors(user));
+    /** @type {Map<number, import("./types.js").Wire>} */
+    this.wires = new Map();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.due = Infinity;
+    /** @type {import("./types.js").Effect[]} */
+    this.effects = [];
+    this.busy = false;
+    this.last = 0;
+    this.skew = 0;
+    /** What the server's clock is ahead of ours. */
+    this.ahead = 0;
+  }
+
+  /** The time that the machine sees: it never goes back. */
+  now() {
+    const now = Date.now() + this.skew;
+    this.skew += Math.max(0, this.last - now);
+    this.last = Math.max(this.last, now);
+    return this.last;
+  }
+
+  /**
+   * Hands something to the machine, and does what it says.
+   * @template T
+   * @param {(machine: Machine, now: number) => T} what
+   */
+  do(what) {
+    const result = what(this.machine, this.now());
+    this.carryOut();
+    return result;
+  }
+
+  carryOut() {
+    this.effects.push(...this.machine.take());
+    if (this.busy) {
+      return;
+    }
+    this.busy = true;
+    for (let effect = this.effects.shift(); effect; effect = this.effects.shift()) {
+      this.carry(effect);
+      this.effects.push(...this.machine.take());
+    }
+    this.busy = false;
+    this.arm();
+    this.vault.changed(this.machine);
+  }
+
+  /** @param {import("./types.js").Effect} effect */
+  carry(effect) {
+    switch (effect.do) {
+      case "open":
+        return this.open(effect.conn, effect.over);
+      case "say":
+        return this.wires.get(effect.conn)?.say(effect.frame);
+      case "hang":
+        this.wires.get(effect.conn)?.hang(effect.goodbye);
+        return this.wires.delete(effect.conn);
+      case "token":
+        return void this.ask();
+      case "tell":
+        return this.told(effect.type, effect.event);
+    }
+  }
+
+  /**
+   * @param {string} type
+   * @param {import("./types.js").Frame} event
+   */
+  told(type, event) {
+    if (type === "welcome" || type === "pong") {
+      this.ahead = (Date.parse(event.now) || Date.now()) - Date.now();
+    }
+    if (type === "state") {
+      event.retryAt = event.retryAt < Infinity ? event.retryAt - this.skew : null;
+    }
+    this.tell(type, event);
+  }
+
+  /** Asks the application for the token. */
+  async ask() {
+    try {
+      const token = await this.source?.();
+      this.do((machine, now) => machine.token(now, token));
+    } catch (error) {
+      this.do((machine, now) => machine.token(now, null, /** @type {Error} */ (error)));
+    }
+  }
+
+  /**
+   * @param {number} conn
+   * @param {import("./types.js").Transport} over
+   */
+  open(conn, over) {
+    /** @type {import("./types.js").Ear} */
+    const ear = {
+      opened: () => this.do((machine, now) => machine.opened(now, conn)),
+      alive: () => this.do((machine, now) => machine.alive(now, conn)),
+      frame: (frame) => {
+        try {
+          this.do((machine, now) => machine.heard(now, conn, frame));
+        } catch (error) {
+          // It is not what the protocol says.
+          this.carry({ do: "hang", conn, goodbye: true });
+          ear.down({ why: String(error) });
+        }
+      },
+      down: (down) => {
+        this.wires.delete(conn);
+        this.do((machine, now) => machine.down(now, conn, down));
+      },
+    };
+    try {
+      const { base } = this;
+      this.wires.set(conn, over === "longpoll" ? longPoll(this.fetch, base, ear) : webSocket(this.WebSocket, base, ear));
+    } catch (error) {
+      queueMicrotask(() => ear.down({ why: String(error) }));
+    }
+  }
+
+  /** Sets the timer for what is due next. */
+  arm() {
+    const due = this.machine.deadline(this.now());
+    if (due === this.due && this.timer !== undefined) {
+      return;
+    }
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.due = due;
+    if (due < Infinity) {
+      this.timer = setTimeout(() => this.tick(), Math.min(LONGEST, Math.max(0, due - this.now())));
+    }
+  }
+
+  tick() {
+    this.timer = undefined;
+    const slept = this.now() - this.due > SLEPT;
+    this.do((machine, now) => {
+      if (slept) {
+        machine.woke(now);
+      }
+      machine.tick(now);
+    });
+  }
+}
