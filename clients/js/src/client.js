@@ -33,6 +33,7 @@ function newKey() {
 /** A user's connection to a server, which comes back by itself. */
 export class Client extends Events {
   #driver;
+  #vault;
   /** @type {import("./types.js").State} */
   #state = "disconnected";
   /** @type {number | null} */
@@ -41,8 +42,10 @@ export class Client extends Events {
   /** @param {Options} [options] */
   constructor(options = {}) {
     super();
-    const vault = new Vault();
-    this.#driver = new Driver(options, baseOf(options.url), vault, (type, event) => this.#told(type, event));
+    this.#vault = new Vault(options.storage, options.storageKey ?? "parlor");
+    this.#driver = new Driver(options, baseOf(options.url), this.#vault, (type, event) =>
+      this.#told(type, event),
+    );
   }
 
   /**
@@ -77,9 +80,11 @@ export class Client extends Events {
     this.#driver.do((machine) => machine.stop("disconnected", new Disconnected("closed")));
   }
 
-  /** Ends the session at the server, too. */
-  logout() {
-    return this.#wait((waiter) => this.#driver.do((machine, now) => machine.logout(now, waiter)));
+  /** Closes, ends the session at the server, too, and leaves nothing of the user in the storage. */
+  async logout() {
+    const bye = await this.#wait((waiter) => this.#driver.do((machine, now) => machine.logout(now, waiter)));
+    this.#vault.forget(this.#driver.machine);
+    return bye;
   }
 
   /** @returns {import("./types.js").State} */

@@ -6,6 +6,8 @@ import { webSocket } from "./websocket.js";
 
 /** A timer that comes so much too late means that the process slept, in milliseconds. */
 const SLEPT = 3000;
+/** When outboxes are looked for again that live clients may leave, in milliseconds. */
+const ADOPT = 31_000;
 /** The longest timer. */
 const LONGEST = 3_600_000;
 
@@ -44,6 +46,10 @@ export class Driver {
     /** @type {import("./types.js").Effect[]} */
     this.effects = [];
     this.busy = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.adoption = undefined;
+    /** Ends what is heard of the page. @type {AbortController | null} */
+    this.page = null;
     this.last = 0;
     this.skew = 0;
     /** What the server's clock is ahead of ours. */
@@ -109,10 +115,54 @@ export class Driver {
     if (type === "welcome" || type === "pong") {
       this.ahead = (Date.parse(event.now) || Date.now()) - Date.now();
     }
+    if (type === "welcome") {
+      const { identity } = this.machine;
+      if (event.guest && identity.guest !== undefined && !identity.given && !identity.asks && event.token) {
+        this.vault.keepToken(identity.guest, event.token);
+      }
+      this.adopt();
+    }
     if (type === "state") {
+      this.look(event.state === "disconnected" || event.state === "refused");
       event.retryAt = event.retryAt < Infinity ? event.retryAt - this.skew : null;
     }
     this.tell(type, event);
+  }
+
+  /** Takes over the outboxes of clients that are gone. */
+  adopt() {
+    const { outbox } = this.machine;
+    const later = this.vault.adopt(this.machine, (words) => {
+      if (!outbox.find(words.channel, words.key)) {
+        this.do((machine, now) => machine.publish(now, words));
+      }
+    });
+    clearTimeout(this.adoption);
+    this.adoption = later ? setTimeout(() => this.machine.up && this.adopt(), ADOPT) : undefined;
+    /** @type {any} */ (this.adoption)?.unref?.();
+  }
+
+  /**
+   * Hears what happens to the page, where there is one, until the client has ended.
+   * @param {boolean} ended
+   */
+  look(ended) {
+    if (ended) {
+      clearTimeout(this.adoption);
+      this.page?.abort();
+      this.page = null;
+      this.vault.leave(this.machine);
+    } else if (!this.page) {
+      this.page = new AbortController();
+      const { signal } = this.page;
+      const wake = () => this.do((machine, now) => machine.woke(now));
+      const { document } = globalThis;
+      globalThis.addEventListener?.("online", wake, { signal });
+      globalThis.addEventListener?.("pagehide", () => this.vault.leave(this.machine), { signal });
+      // It comes back as it was.
+      globalThis.addEventListener?.("pageshow", (event) => event.persisted && wake(), { signal });
+      document?.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake(), { signal });
+    }
   }
 
   /** Asks the application for the token. */
@@ -173,11 +223,6 @@ export class Driver {
   tick() {
     this.timer = undefined;
     const slept = this.now() - this.due > SLEPT;
-    this.do((machine, now) => {
-      if (slept) {
-        machine.woke(now);
-      }
-      machine.tick(now);
-    });
+    this.do((machine, now) => (slept ? machine.woke(now) : machine.tick(now)));
   }
 }

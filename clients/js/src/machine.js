@@ -154,9 +154,15 @@ export class Machine extends Standing {
    * @param {number} now
    */
   woke(now) {
-    if (this.up) {
-      this.up.until = now + this.rules.patience;
-      this.up.quiet = now;
+    const soon = now + this.rules.patience;
+    // What came meanwhile may not have been looked at yet.
+    for (const one of [...this.asks.sent.values(), ...this.outbox.flights.values()]) {
+      one.until = Math.max(one.until, soon);
+    }
+    if (this.line) {
+      this.line.until = soon;
+      this.line.quiet = now;
+      this.tick(now);
     } else if (!this.told) {
       this.hurry(now);
     }

@@ -39,6 +39,7 @@ export class Tracks extends Wanted {
     }
     Object.assign(track, { cursor, joined: frame, head, next, replayed: next + (frame.replay ?? 0), held: [] });
     this.forgotten.delete(channel);
+    this.version += 1;
     this.known.learn(channel, epoch, head);
     this.tell("joined", frame);
     track.waiters.splice(0).forEach((waiter) => waiter.resolve(frame));
@@ -59,6 +60,7 @@ export class Tracks extends Wanted {
     if (cursor && cursor.seq + 1 < before) {
       this.tell("hole", { channel, after: cursor.seq, before, kept });
       cursor.seq = before - 1;
+      this.version += 1;
     }
   }
 
@@ -70,6 +72,7 @@ export class Tracks extends Wanted {
   hand(track, message) {
     if (track.cursor && message.seq > track.cursor.seq) {
       track.cursor.seq = message.seq;
+      this.version += 1;
       track.head = Math.max(track.head, message.seq);
       this.tell("message", { ...message, replayed: message.seq < track.replayed });
     }

@@ -29,6 +29,8 @@ export class Wanted {
     this.kept = new Map();
     /** Those whose cursors are not to be kept any more. @type {Set<string>} */
     this.forgotten = new Set();
+    /** Grows with each change of what has to be kept. */
+    this.version = 0;
     /** When some channel may need something said. */
     this.wake = Infinity;
   }
@@ -67,6 +69,7 @@ export class Wanted {
   forget(channel, error, keep = false) {
     const track = this.map.get(channel);
     this.map.delete(channel);
+    this.version += 1;
     track?.waiters.forEach((waiter) => waiter.reject(error));
     if (keep && track?.cursor) {
       this.kept.set(channel, track.cursor);
