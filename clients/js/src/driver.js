@@ -30,14 +30,17 @@ export class Driver {
     this.source = typeof token === "function" ? token : null;
     const chosen = transports ?? ["websocket", "longpoll"];
     const usable = chosen.filter((one) => one === "longpoll" || this.WebSocket);
+    if (usable.length === 0) {
+      throw new TypeError("there is no WebSocket here: hand one in, or allow long-poll");
+    }
     const rules = {
-      backoff: { min, max: Math.max(min, max) }, refill, outbox, greeting: 8000, answer: 15_000, patience: 5000,
-      probe: { min: 30_000, max: 600_000 }, random: Math.random,
+      backoff: { min, max: Math.max(min, max) }, refill, outbox, greeting: options.openWithin ?? 8000,
+      answer: 15_000, patience: 5000, probe: { min: 30_000, max: 600_000, ...options.probe }, random: Math.random,
     };
     const given = this.source ? null : /** @type {string | undefined} */ (token);
     const kept = !token && guest !== undefined ? vault.token(guest) : null;
     const identity = { given, token: given ?? kept, kept: kept !== null, asks: this.source !== null, guest, client };
-    this.machine = new Machine(rules, usable.length > 0 ? usable : chosen, identity, (user) => vault.cursors(user));
+    this.machine = new Machine(rules, usable, identity, (user) => vault.cursors(user));
     /** @type {Map<number, import("./types.js").Wire>} */
     this.wires = new Map();
     /** @type {ReturnType<typeof setTimeout> | undefined} */

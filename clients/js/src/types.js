@@ -36,6 +36,10 @@
  * @property {number} [outbox] how many publishes may wait; 1000 if it is not said
  * @property {{ min: number, max: number }} [backoff] between which waits, in milliseconds, a lost connection is tried
  *   again; 250 and 30000 if it is not said
+ * @property {{ min: number, max: number }} [probe] between which waits, in milliseconds, the preferred transport is tried
+ *   again while another is in use; 30000 and 600000 if it is not said
+ * @property {number} [openWithin] how many milliseconds a connection may take to open, and the welcome to come; 8000 if it
+ *   is not said
  * @property {any} [WebSocket] another constructor than the global one
  * @property {typeof fetch} [fetch] another function than the global one
  */
