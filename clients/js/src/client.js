@@ -30,6 +30,16 @@ function newKey() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/**
+ * Nobody has to wait for it: how it ends is told by events, or does not matter.
+ * @template T
+ * @param {Promise<T>} done
+ */
+function quiet(done) {
+  done.catch(() => {});
+  return done;
+}
+
 /** A user's connection to a server, which comes back by itself. */
 export class Client extends Events {
   #driver;
@@ -58,7 +68,7 @@ export class Client extends Events {
     if (up && welcome) {
       return Promise.resolve(welcome);
     }
-    return new Promise((resolve, reject) => {
+    const done = this.#wait(({ resolve, reject }) => {
       const offs = [
         this.on("welcome", (frame) => settle(() => resolve(frame))),
         this.on("state", ({ state, error }) => {
@@ -67,12 +77,13 @@ export class Client extends Events {
           }
         }),
       ];
-      const settle = (/** @type {() => void} */ done) => {
+      const settle = (/** @type {() => void} */ how) => {
         offs.forEach((off) => off());
-        done();
+        how();
       };
       this.#driver.do((machine, now) => machine.start(now));
     });
+    return quiet(done);
   }
 
   /** Disconnects, and comes back only by `connect()`. What waits to be published, what is joined and what is watched stays. */
@@ -203,9 +214,7 @@ export class Client extends Events {
       const copy = JSON.parse(JSON.stringify(words));
       this.#driver.do((_, now) => machine.publish(now, { channel, key, body: copy, kind, ref, at: Date.now(), waiter }));
     });
-    // Whoever does not wait for it learns of it by events.
-    done.catch(() => {});
-    return Object.assign(done, { key });
+    return Object.assign(quiet(done), { key });
   }
 
   /**
@@ -263,12 +272,12 @@ export class Client extends Events {
 
   /** Says that one is typing. @param {string} channel */
   typing(channel) {
-    return this.#ask({ type: "typing", channel });
+    return quiet(this.#ask({ type: "typing", channel }));
   }
 
   /** Has read up to here. @param {string} channel @param {number} seq */
   read(channel, seq) {
-    return this.#ask({ type: "read", channel, seq });
+    return quiet(this.#ask({ type: "read", channel, seq }));
   }
 
   /** Makes a channel. @param {string} channel @param {{ private?: boolean, title?: string }} [how] */
@@ -308,7 +317,7 @@ export class Client extends Events {
 
   /** Whether others see one's presence. @param {boolean} on */
   visible(on) {
-    return this.#ask({ type: "visible", on });
+    return quiet(this.#ask({ type: "visible", on }));
   }
 
   /** Asks whether the server is there. */

@@ -161,10 +161,24 @@ export class Driver {
       const wake = () => this.do((machine, now) => machine.woke(now));
       const { document } = globalThis;
       globalThis.addEventListener?.("online", wake, { signal });
-      globalThis.addEventListener?.("pagehide", () => this.vault.leave(this.machine), { signal });
-      // It comes back as it was.
-      globalThis.addEventListener?.("pageshow", (event) => event.persisted && wake(), { signal });
+      globalThis.addEventListener?.("pagehide", () => this.away(), { signal });
+      // A page may come back as it was.
+      globalThis.addEventListener?.("pageshow", ({ persisted }) => persisted && this.back(), { signal });
       document?.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake(), { signal });
+    }
+  }
+
+  /** The page goes, for good or for a while. */
+  away() {
+    this.vault.leave(this.machine);
+    this.wires.forEach((wire) => wire.hang(true));
+  }
+
+  /** The page is back. */
+  back() {
+    for (const conn of [...this.wires.keys()]) {
+      this.wires.delete(conn);
+      this.do((machine, now) => machine.down(now, conn, { why: "the page was away" }));
     }
   }
 

@@ -228,8 +228,8 @@ function replied(m, now, conn, frame) {
       m.tracks.learn(command.channel, frame.epoch, frame.head);
       break;
     case "refresh":
+      m.welcome = { ...m.welcome, expires_at: frame.expires_at };
       expires(m, now, frame.expires_at);
-      m.tell("refreshed", frame);
       break;
     case "ping":
       m.tell("pong", frame);

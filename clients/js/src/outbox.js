@@ -2,7 +2,7 @@
 // of them. Pure.
 
 import { jittered } from "./backoff.js";
-import { Disconnected, Full, TooLarge, passes } from "./errors.js";
+import { Full, ParlorError, TooLarge, passes } from "./errors.js";
 
 /** How many that failed are remembered, for the application to show. */
 const FAILED = 100;
@@ -11,7 +11,6 @@ const FAILED = 100;
  * @typedef {import("./types.js").Frame} Frame
  * @typedef {import("./types.js").Cursor} Cursor
  * @typedef {import("./types.js").Waiter} Waiter
- * @typedef {import("./errors.js").ParlorError} ParlorError
  * @typedef {{ channel: string, key: string, body: object, kind?: string, ref?: number, at: number, base?: Cursor | null,
  *   tried?: boolean, waiter?: Waiter }} Words
  * @typedef {{ channel: string, key: string, body: object, kind?: string, ref?: number, at: number,
@@ -138,13 +137,13 @@ export class Outbox {
   }
 
   /**
-   * A message of this user came: if its key is one of these, that is as good as the receipt.
+   * A message of this user came. If its key is that of one whose receipt may have been lost, that is as good.
    * @param {Frame} message
    * @param {string} epoch
    */
   heard({ channel, seq, at, key }, epoch) {
     const entry = key === undefined ? undefined : this.entries.get(place(channel, key));
-    if (entry?.tried) {
+    if (entry?.unsure) {
       for (const flight of this.flights.values()) {
         flight.entry = flight.entry === entry ? null : flight.entry;
       }
@@ -210,7 +209,7 @@ export class Outbox {
         if (unsent) {
           this.open -= 1;
           this.queued -= 1;
-          entry.waiter?.reject(new Disconnected("it was cancelled"));
+          entry.waiter?.reject(new ParlorError("it was cancelled"));
         }
         this.turn(entry, "cancelled");
         return true;

@@ -35,6 +35,13 @@ export class Server {
     await ended;
   }
 
+  /** Asks it to stop, and waits until it did. */
+  async stop() {
+    const ended = new Promise((done) => this.#child.once("exit", done));
+    this.#child.kill("SIGTERM");
+    await ended;
+  }
+
   /** Starts it again at the same address, on the same data. */
   async restart(settings = {}) {
     await this.#run(settings, new URL(this.origin).host);
