@@ -25,10 +25,7 @@ export class Accounts {
     return this.#ask("POST", "accounts", { user, password, code });
   }
 
-  /**
-   * @param {{ user: string, password: string }} account
-   * @returns {Promise<Frame>} `{ token, user, expires_at }`
-   */
+  /** @param {{ user: string, password: string }} account @returns {Promise<Frame>} `{ token, user, expires_at }` */
   login({ user, password }) {
     return this.#ask("POST", "login", { user, password });
   }
@@ -42,10 +39,7 @@ export class Accounts {
     return this.#ask("POST", "password", { old: passwords.old, new: passwords.new }, token);
   }
 
-  /**
-   * Makes a token void; its sessions end.
-   * @param {string} token
-   */
+  /** Makes a token void; its sessions end. @param {string} token */
   logout(token) {
     return this.#ask("POST", "logout", undefined, token);
   }
@@ -60,11 +54,7 @@ export class Accounts {
     return this.#ask("GET", `channels?${query}`, undefined, token);
   }
 
-  /**
-   * How a channel stands.
-   * @param {string} name
-   * @param {string} [token]
-   */
+  /** How a channel stands. @param {string} name @param {string} [token] */
   channel(name, token) {
     return this.#ask("GET", `channels/${encodeURIComponent(name)}`, undefined, token);
   }

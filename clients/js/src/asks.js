@@ -18,20 +18,14 @@ export class Asks {
     this.sent = new Map();
   }
 
-  /**
-   * It was answered, or is of no interest any more.
-   * @param {string} id
-   */
+  /** It was answered, or is of no interest any more. @param {string} id */
   take(id) {
     const ask = this.sent.get(id);
     this.sent.delete(id);
     return ask;
   }
 
-  /**
-   * Takes those out that fit.
-   * @param {(ask: Ask) => boolean} fits
-   */
+  /** Takes those out that fit. @param {(ask: Ask) => boolean} fits */
   takeAll(fits) {
     const all = [...this.sent].filter(([, ask]) => fits(ask));
     all.forEach(([id]) => this.sent.delete(id));
@@ -40,10 +34,7 @@ export class Asks {
     return [...all.map(([, ask]) => ask), ...queued];
   }
 
-  /**
-   * Whether some were sent that fit.
-   * @param {(ask: Ask) => boolean} fits
-   */
+  /** Whether some were sent that fit. @param {(ask: Ask) => boolean} fits */
   some(fits) {
     return [...this.sent.values()].some(fits);
   }
@@ -65,14 +56,11 @@ export class Watches {
     this.due = [];
     this.at = 0;
     this.fails = 0;
-    /** Told behind the reply to a `watch`: over long-poll they may come before it, and it may be older. @type {Frame[]} */
+    /** Told behind the reply to a `watch`: over long-poll they may come before it, though newer. @type {Frame[]} */
     this.held = [];
   }
 
-  /**
-   * The server took a watch.
-   * @param {Frame} command
-   */
+  /** The server took a watch. @param {Frame} command */
   add({ users = [], channel }) {
     users.forEach((/** @type {string} */ user) => this.users.add(user));
     if (channel) {
@@ -80,10 +68,7 @@ export class Watches {
     }
   }
 
-  /**
-   * These are not watched any more.
-   * @param {Frame} command
-   */
+  /** These are not watched any more. @param {Frame} command */
   remove({ users = [], channel }) {
     users.forEach((/** @type {string} */ user) => this.users.delete(user));
     this.channels.delete(channel);
@@ -99,11 +84,7 @@ export class Watches {
     this.at = 0;
   }
 
-  /**
-   * This one has to be set up again, not before then.
-   * @param {Frame} command
-   * @param {number} at
-   */
+  /** This one has to be set up again, not before then. @param {Frame} command @param {number} at */
   again(command, at) {
     this.due.push(command);
     this.at = Math.max(this.at, at);

@@ -38,11 +38,7 @@ export class Backoff {
     return this.transports[(this.good + this.failed) % this.transports.length];
   }
 
-  /**
-   * A hello was welcomed over this transport.
-   * @param {number} now
-   * @param {import("./types.js").Transport} over
-   */
+  /** A hello was welcomed over this transport. @param {number} now @param {import("./types.js").Transport} over */
   welcomed(now, over) {
     this.good = this.transports.indexOf(over);
     this.failed = 0;

@@ -53,15 +53,13 @@ export class Client extends Events {
   constructor(options = {}) {
     super();
     this.#vault = new Vault(options.storage, options.storageKey ?? "parlor");
-    this.#driver = new Driver(options, baseOf(options.url), this.#vault, (type, event) =>
-      this.#told(type, event),
-    );
+    this.#driver = new Driver(options, baseOf(options.url), this.#vault, (type, event) => this.#told(type, event));
   }
 
   /**
    * Begins, and comes back by itself from then on.
-   * @returns {Promise<Frame>} the welcome, at the first time online; rejects with a `Refused` if the server says not to come
-   *   back, and with `Disconnected` if it is closed before
+   * @returns {Promise<Frame>} the welcome, at the first time online; rejects with a `Refused` if the server says not to
+   *   come back, and with `Disconnected` if it is closed before
    */
   connect() {
     const { up, welcome } = this.#driver.machine;
@@ -86,7 +84,7 @@ export class Client extends Events {
     return quiet(done);
   }
 
-  /** Disconnects, and comes back only by `connect()`. What waits to be published, what is joined and what is watched stays. */
+  /** Disconnects, and comes back only by `connect()`. What waits to be published, is joined or is watched stays. */
   close() {
     this.#driver.do((machine) => machine.stop("disconnected", new Disconnected("closed")));
   }
@@ -212,7 +210,9 @@ export class Client extends Events {
         return;
       }
       const copy = JSON.parse(JSON.stringify(words));
-      this.#driver.do((_, now) => machine.publish(now, { channel, key, body: copy, kind, ref, at: Date.now(), waiter }));
+      this.#driver.do((_, now) =>
+        machine.publish(now, { channel, key, body: copy, kind, ref, at: Date.now(), waiter }),
+      );
     });
     return Object.assign(quiet(done), { key });
   }

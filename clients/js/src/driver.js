@@ -34,8 +34,14 @@ export class Driver {
       throw new TypeError("there is no WebSocket here: hand one in, or allow long-poll");
     }
     const rules = {
-      backoff: { min, max: Math.max(min, max) }, refill, outbox, greeting: options.openWithin ?? 8000,
-      answer: 15_000, patience: 5000, probe: { min: 30_000, max: 600_000, ...options.probe }, random: Math.random,
+      backoff: { min, max: Math.max(min, max) },
+      refill,
+      outbox,
+      greeting: options.openWithin ?? 8000,
+      answer: 15_000,
+      patience: 5000,
+      probe: { min: 30_000, max: 600_000, ...options.probe },
+      random: Math.random,
     };
     const given = this.source ? null : /** @type {string | undefined} */ (token);
     const kept = !token && guest !== undefined ? vault.token(guest) : null;
@@ -110,10 +116,7 @@ export class Driver {
     }
   }
 
-  /**
-   * @param {string} type
-   * @param {import("./types.js").Frame} event
-   */
+  /** @param {string} type @param {import("./types.js").Frame} event */
   told(type, event) {
     if (type === "welcome" || type === "pong") {
       this.ahead = (Date.parse(event.now) || Date.now()) - Date.now();
@@ -145,10 +148,7 @@ export class Driver {
     /** @type {any} */ (this.adoption)?.unref?.();
   }
 
-  /**
-   * Hears what happens to the page, where there is one, until the client has ended.
-   * @param {boolean} ended
-   */
+  /** Hears what happens to the page, where there is one, until the client has ended. @param {boolean} ended */
   look(ended) {
     if (ended) {
       clearTimeout(this.adoption);
@@ -164,7 +164,9 @@ export class Driver {
       globalThis.addEventListener?.("pagehide", () => this.away(), { signal });
       // A page may come back as it was.
       globalThis.addEventListener?.("pageshow", ({ persisted }) => persisted && this.back(), { signal });
-      document?.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake(), { signal });
+      document?.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake(), {
+        signal,
+      });
     }
   }
 
@@ -192,10 +194,7 @@ export class Driver {
     }
   }
 
-  /**
-   * @param {number} conn
-   * @param {import("./types.js").Transport} over
-   */
+  /** @param {number} conn @param {import("./types.js").Transport} over */
   open(conn, over) {
     /** @type {import("./types.js").Ear} */
     const ear = {
@@ -217,7 +216,10 @@ export class Driver {
     };
     try {
       const { base } = this;
-      this.wires.set(conn, over === "longpoll" ? longPoll(this.fetch, base, ear) : webSocket(this.WebSocket, base, ear));
+      this.wires.set(
+        conn,
+        over === "longpoll" ? longPoll(this.fetch, base, ear) : webSocket(this.WebSocket, base, ear),
+      );
     } catch (error) {
       queueMicrotask(() => ear.down({ why: String(error) }));
     }

@@ -2,10 +2,7 @@
 
 /** What the server, or the client itself, says is wrong. */
 export class ParlorError extends Error {
-  /**
-   * @param {string} message for people
-   * @param {{ code?: string, retry_after_ms?: number }} [frame]
-   */
+  /** @param {string} message for people @param {{ code?: string, retry_after_ms?: number }} [frame] */
   constructor(message, frame = {}) {
     super(message);
     this.name = new.target.name;
@@ -39,11 +36,7 @@ export class TimedOut extends ParlorError {}
 export class Full extends ParlorError {}
 /** The server says not to come back like this. */
 export class Refused extends ParlorError {
-  /**
-   * @param {string} message
-   * @param {{ code?: string, retry_after_ms?: number }} [frame]
-   * @param {number} [closeCode]
-   */
+  /** @param {string} message @param {{ code?: string, retry_after_ms?: number }} [frame] @param {number} [closeCode] */
   constructor(message, frame, closeCode) {
     super(message, frame);
     /** The close code, if there was one: 4500 unauthenticated, 4501 kicked, and so on. */
@@ -68,18 +61,11 @@ const CLASSES = {
   internal: Internal,
 };
 
-/**
- * The error that an `error` frame stands for.
- * @param {Record<string, any>} frame
- * @returns {ParlorError}
- */
+/** The error that an `error` frame stands for. @param {Record<string, any>} frame @returns {ParlorError} */
 export function errorOf(frame) {
   const Class = Object.hasOwn(CLASSES, frame.code) ? CLASSES[frame.code] : ParlorError;
   return new Class(String(frame.message ?? frame.code), frame);
 }
 
-/**
- * Whether the same thing may work later.
- * @param {{ code: string }} error
- */
+/** Whether the same thing may work later. @param {{ code: string }} error */
 export const passes = ({ code }) => ["rate_limited", "overloaded", "unavailable", "internal"].includes(code);

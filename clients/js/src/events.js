@@ -17,11 +17,7 @@ export class Events {
     return () => void all.delete(listener);
   }
 
-  /**
-   * The next event of a type.
-   * @param {string} type
-   * @returns {Promise<any>}
-   */
+  /** The next event of a type. @param {string} type @returns {Promise<any>} */
   once(type) {
     return new Promise((resolve) => {
       const off = this.on(type, (event) => {
@@ -31,11 +27,7 @@ export class Events {
     });
   }
 
-  /**
-   * @internal
-   * @param {string} type
-   * @param {unknown} event
-   */
+  /** @internal @param {string} type @param {unknown} event */
   emit(type, event) {
     for (const listener of [...(this.#listeners.get(type) ?? [])]) {
       try {

@@ -17,13 +17,7 @@ const REFRESH_FAILED = 60_000;
 /** Events that the application gets as they are. */
 const PLAIN = ["activity", "member", "typing", "read", "presence", "pulse", "notice", "error"];
 
-/**
- * A frame came.
- * @param {Machine} m
- * @param {number} now
- * @param {number} conn
- * @param {Frame} frame
- */
+/** A frame came. @param {Machine} m @param {number} now @param {number} conn @param {Frame} frame */
 export function heard(m, now, conn, frame) {
   const line = [m.line, m.probe].find((line) => line?.conn === conn);
   if (line && line.stage !== "up") {
@@ -75,12 +69,7 @@ function switchOver(m) {
   m.outbox.offline();
 }
 
-/**
- * @param {Machine} m
- * @param {number} now
- * @param {import("./standing.js").Line} line
- * @param {Frame} frame
- */
+/** @param {Machine} m @param {number} now @param {import("./standing.js").Line} line @param {Frame} frame */
 function welcomed(m, now, line, frame) {
   const heartbeat = Math.max(frame.heartbeat_ms ?? 25_000, 100);
   const timeout = Math.max(frame.timeout_ms ?? 60_000, heartbeat * 2);
@@ -101,22 +90,13 @@ function welcomed(m, now, line, frame) {
   m.turn();
 }
 
-/**
- * @param {Machine} m
- * @param {number} now
- * @param {string | undefined} at
- */
+/** @param {Machine} m @param {number} now @param {string | undefined} at */
 function expires(m, now, at) {
   const left = at ? Date.parse(at) - Date.parse(m.welcome?.now) - (now - m.welcomedAt) : NaN;
   m.refreshAt = left > 0 ? now + Math.max(REFRESH, left / 3) : Infinity;
 }
 
-/**
- * @param {Machine} m
- * @param {number} now
- * @param {number} conn
- * @param {Frame} frame
- */
+/** @param {Machine} m @param {number} now @param {number} conn @param {Frame} frame */
 function event(m, now, conn, frame) {
   const { tracks, line } = m;
   switch (frame.type) {
@@ -159,11 +139,7 @@ function event(m, now, conn, frame) {
   }
 }
 
-/**
- * @param {Machine} m
- * @param {number} now
- * @param {Frame} frame
- */
+/** @param {Machine} m @param {number} now @param {Frame} frame */
 function notice(m, now, { code, retry_after_ms }) {
   if (code === "draining" && m.line) {
     m.line.drain = retry_after_ms ?? 1000;
@@ -189,12 +165,7 @@ function mine(m, message, epoch) {
   }
 }
 
-/**
- * @param {Machine} m
- * @param {number} now
- * @param {number} conn
- * @param {Frame} frame
- */
+/** @param {Machine} m @param {number} now @param {number} conn @param {Frame} frame */
 function replied(m, now, conn, frame) {
   if (frame.type === "error" && m.outbox.flights.has(frame.id)) {
     return m.outbox.refused(now, frame.id, errorOf(frame));
@@ -251,7 +222,10 @@ function failed(m, now, { kind, command, waiter, conn }, error) {
   switch (kind) {
     case "rewatch":
       if (!error || passes(error)) {
-        m.watches.again(command, now + (error?.retryAfterMs ?? jittered(m.rules.backoff, m.watches.fails++, m.rules.random)));
+        m.watches.again(
+          command,
+          now + (error?.retryAfterMs ?? jittered(m.rules.backoff, m.watches.fails++, m.rules.random)),
+        );
       } else {
         m.watches.remove(command);
         m.tell("error", { type: "error", code: error.code, message: `watch: ${error.message}` });
@@ -274,12 +248,7 @@ function failed(m, now, { kind, command, waiter, conn }, error) {
   waiter?.reject(error ?? none);
 }
 
-/**
- * No reply came in time.
- * @param {Machine} m
- * @param {number} now
- * @param {Ask} one
- */
+/** No reply came in time. @param {Machine} m @param {number} now @param {Ask} one */
 export function late(m, now, one) {
   failed(m, now, one);
   if (one.kind === "logout") {

@@ -30,6 +30,7 @@ export {
  * @typedef {import("./types.js").Options} Options
  * @typedef {import("./types.js").Receipt} Receipt
  * @typedef {import("./types.js").State} State
+ * @typedef {import("./types.js").Token} Token
  * @typedef {import("./types.js").Transport} Transport
  * @typedef {import("./types.js").Waiting} Waiting
  */

@@ -28,12 +28,7 @@ export class Known {
     this.looks.clear();
   }
 
-  /**
-   * A channel's log has come as far as this.
-   * @param {string} channel
-   * @param {string} epoch
-   * @param {number} seq
-   */
+  /** A channel's log has come as far as this. @param {string} channel @param {string} epoch @param {number} seq */
   learn(channel, epoch, seq) {
     this.answered(channel);
     const known = this.newest.get(channel);
@@ -44,10 +39,7 @@ export class Known {
     }
   }
 
-  /**
-   * Whether it has to be asked about before something is published there.
-   * @param {string} channel
-   */
+  /** Whether it has to be asked about before something is published there. @param {string} channel */
   want(channel) {
     if (!this.fresh.has(channel) && !this.looks.has(channel)) {
       this.looks.set(channel, 0);

@@ -1,10 +1,10 @@
 // A connection by HTTP long-poll: one request at a time that polls, and one that carries commands.
 //
-// A poll that was lost is asked again with the same `after`, so that nothing is missed. Commands are not: their fate is
-// unknown, so the connection has ended, and the machine sends its publishes again under their keys.
+// A poll that was lost is asked again with the same `after`, so that nothing is missed. Commands are not: their fate
+// is unknown, so the connection has ended, and the machine sends its publishes again under their keys.
 //
-// `joined` comes twice. The one among the events, without `id`, is where the subscription begins, so that one is handed
-// on and the reply is not.
+// `joined` comes twice. The one among the events, without `id`, is where the subscription begins, so that one is
+// handed on and the reply is not.
 
 /** Polls that may fail in a row. */
 const TRIES = 5;
@@ -34,11 +34,7 @@ export function longPoll(fetch, base, ear) {
 }
 
 class LongPoll {
-  /**
-   * @param {typeof globalThis.fetch} fetch
-   * @param {string} sessions
-   * @param {import("./types.js").Ear} ear
-   */
+  /** @param {typeof globalThis.fetch} fetch @param {string} sessions @param {import("./types.js").Ear} ear */
   constructor(fetch, sessions, ear) {
     this.fetch = fetch;
     this.sessions = sessions;
@@ -71,7 +67,9 @@ class LongPoll {
     this.under.forEach((one) => one.abort());
     if (goodbye && this.secret) {
       const headers = { Authorization: `Bearer ${this.secret}` };
-      Promise.resolve(this.fetch(`${this.sessions}/self`, { method: "DELETE", headers, keepalive: true })).catch(() => {});
+      Promise.resolve(this.fetch(`${this.sessions}/self`, { method: "DELETE", headers, keepalive: true })).catch(
+        () => {},
+      );
     }
   }
 
@@ -232,22 +230,14 @@ function read(text) {
   }
 }
 
-/**
- * The error frame that answers a command.
- * @param {Answer} answer
- * @param {Frame} command
- * @returns {Frame}
- */
+/** The error frame that answers a command. @param {Answer} answer @param {Frame} command @returns {Frame} */
 function failure({ status, after, body }, { id }) {
-  const error = body?.type === "error" ? body : { type: "error", code: "unavailable", message: `HTTP status ${status}` };
+  const error =
+    body?.type === "error" ? body : { type: "error", code: "unavailable", message: `HTTP status ${status}` };
   return { ...error, retry_after_ms: error.retry_after_ms ?? after, id };
 }
 
-/**
- * The end that an answer stands for.
- * @param {Answer} answer
- * @returns {import("./types.js").Down}
- */
+/** The end that an answer stands for. @param {Answer} answer @returns {import("./types.js").Down} */
 function ending({ status, after, body }) {
   const spoke = body?.type === "error";
   return { code: body?.close, why: spoke ? body.message : `HTTP status ${status}`, retryAfterMs: after, spoke };

@@ -1,7 +1,7 @@
 // What the client does, and when: connections, hellos, heartbeats, coming back. Pure.
 //
-// The machine is told what happened, with the time, and says what should be done as effects. It does no I/O. `heard.js` has
-// what it does with frames, `said.js` what it says, `standing.js` how it ends.
+// The machine is told what happened, with the time, and says what should be done as effects. It does no I/O.
+// `heard.js` has what it does with frames, `said.js` what it says, `standing.js` how it ends.
 
 import { Disconnected } from "./errors.js";
 import { heard, late } from "./heard.js";
@@ -16,10 +16,7 @@ import { Standing } from "./standing.js";
 
 /** The whole of it. */
 export class Machine extends Standing {
-  /**
-   * When to `tick`.
-   * @param {number} now
-   */
+  /** When to `tick`. @param {number} now */
   deadline(now) {
     const { line, probe, up } = this;
     let at = Math.min(this.again, this.asks.deadline(), probe?.until ?? Infinity);
@@ -55,10 +52,7 @@ export class Machine extends Standing {
     pump(this, now);
   }
 
-  /**
-   * Begins, anew if it had ended.
-   * @param {number} now
-   */
+  /** Begins, anew if it had ended. @param {number} now */
   start(now) {
     if (!this.begun) {
       this.begun = true;
@@ -76,10 +70,7 @@ export class Machine extends Standing {
     this.turn();
   }
 
-  /**
-   * Opens a connection, with the token that is asked for first if need be.
-   * @param {number} now
-   */
+  /** Opens a connection, with the token that is asked for first if need be. @param {number} now */
   open(now) {
     if (this.stale) {
       this.effects.push({ do: "token" });
@@ -109,11 +100,7 @@ export class Machine extends Standing {
     }
   }
 
-  /**
-   * @param {number} now
-   * @param {import("./types.js").Transport} over
-   * @returns {Line}
-   */
+  /** @param {number} now @param {import("./types.js").Transport} over @returns {Line} */
   dial(now, over) {
     const conn = ++this.conns;
     this.effects.push({ do: "open", conn, over });
@@ -121,11 +108,7 @@ export class Machine extends Standing {
     return { conn, over, stage: "opening", until, quiet: Infinity, heartbeat: 0, timeout: 0, parting: null };
   }
 
-  /**
-   * A connection is open: says hello.
-   * @param {number} now
-   * @param {number} conn
-   */
+  /** A connection is open: says hello. @param {number} now @param {number} conn */
   opened(now, conn) {
     const line = [this.line, this.probe].find((line) => line?.conn === conn);
     if (line) {
@@ -137,11 +120,7 @@ export class Machine extends Standing {
     }
   }
 
-  /**
-   * The server showed that it is there.
-   * @param {number} now
-   * @param {number} conn
-   */
+  /** The server showed that it is there. @param {number} now @param {number} conn */
   alive(now, conn) {
     if (this.up?.conn === conn) {
       this.up.until = now + this.up.timeout;
@@ -168,10 +147,7 @@ export class Machine extends Standing {
     }
   }
 
-  /**
-   * Tries to connect now, if that waits.
-   * @param {number} now
-   */
+  /** Tries to connect now, if that waits. @param {number} now */
   hurry(now) {
     if (this.again < Infinity) {
       this.again = now;
@@ -179,12 +155,7 @@ export class Machine extends Standing {
     }
   }
 
-  /**
-   * A frame came.
-   * @param {number} now
-   * @param {number} conn
-   * @param {Frame} frame
-   */
+  /** A frame came. @param {number} now @param {number} conn @param {Frame} frame */
   heard(now, conn, frame) {
     this.alive(now, conn);
     heard(this, now, conn, frame);
@@ -210,10 +181,7 @@ export class Machine extends Standing {
     pump(this, now);
   }
 
-  /**
-   * When the better transport is tried again while another is in use.
-   * @param {number} now
-   */
+  /** When the better transport is tried again while another is in use. @param {number} now */
   probeLater(now) {
     const { min, max } = this.rules.probe;
     const lesser = this.up && this.up.over !== this.backoff.transports[0];
@@ -236,23 +204,14 @@ export class Machine extends Standing {
     pump(this, now);
   }
 
-  /**
-   * Takes a publish.
-   * @param {number} now
-   * @param {import("./outbox.js").Words} words
-   */
+  /** Takes a publish. @param {number} now @param {import("./outbox.js").Words} words */
   publish(now, words) {
     const channel = this.named(words.channel);
     this.outbox.accept({ base: this.tracks.known.newest.get(channel), ...words, channel });
     pump(this, now);
   }
 
-  /**
-   * Any other command.
-   * @param {number} now
-   * @param {Frame} command
-   * @param {Waiter} waiter
-   */
+  /** Any other command. @param {number} now @param {Frame} command @param {Waiter} waiter */
   request(now, command, waiter) {
     const { type } = command;
     if (type === "leave") {
@@ -263,11 +222,7 @@ export class Machine extends Standing {
     request(this, now, command, waiter, type === "leave" || type === "watch" ? type : "app");
   }
 
-  /**
-   * Ends the session at the server, too.
-   * @param {number} now
-   * @param {Waiter} waiter
-   */
+  /** Ends the session at the server, too. @param {number} now @param {Waiter} waiter */
   logout(now, waiter) {
     if (!ask(this, now, { type: "logout" }, "logout", waiter)) {
       this.stop("disconnected", new Disconnected("logged out"));
@@ -275,10 +230,7 @@ export class Machine extends Standing {
     }
   }
 
-  /**
-   * Who the client is.
-   * @param {string} user
-   */
+  /** Who the client is. @param {string} user */
   as(user) {
     if (this.user === user) {
       return;
@@ -293,10 +245,7 @@ export class Machine extends Standing {
     this.outbox.rename((channel) => this.named(channel));
   }
 
-  /**
-   * A channel's full name, as far as it is known who we are.
-   * @param {string} channel
-   */
+  /** A channel's full name, as far as it is known who we are. @param {string} channel */
   named(channel) {
     const me = this.user;
     const short = me !== null && !me.startsWith("~") && /^@[^:]+$/.test(channel);

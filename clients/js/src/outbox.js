@@ -1,5 +1,5 @@
-// The publishes that have no receipt yet: in order for each channel, bounded, and sent again until it is known what became
-// of them. Pure.
+// The publishes that have no receipt yet: in order for each channel, bounded, and sent again until it is known what
+// became of them. Pure.
 
 import { jittered } from "./backoff.js";
 import { Full, ParlorError, TooLarge, passes } from "./errors.js";
@@ -11,29 +11,22 @@ const FAILED = 100;
  * @typedef {import("./types.js").Frame} Frame
  * @typedef {import("./types.js").Cursor} Cursor
  * @typedef {import("./types.js").Waiter} Waiter
- * @typedef {{ channel: string, key: string, body: object, kind?: string, ref?: number, at: number, base?: Cursor | null,
- *   tried?: boolean, waiter?: Waiter }} Words
  * @typedef {{ channel: string, key: string, body: object, kind?: string, ref?: number, at: number,
- *   base?: Cursor | null, state: "queued" | "sent" | "failed", error?: ParlorError, tried: boolean, unsure: boolean,
- *   notBefore: number, tries: number, waiter?: Waiter }} Entry `base` is what was known of the channel when the key was first
- *   sent, or before; `tried`: it was sent; `unsure`: an earlier try may have been stored
+ *   base?: Cursor | null, tried?: boolean, waiter?: Waiter }} Words `base` is what was known of the channel
+ *   when the key was first sent, or before; `tried`: it was sent
+ * @typedef {Words & { tried: boolean, unsure: boolean, state: "queued" | "sent" | "failed", notBefore: number,
+ *   tries: number, error?: ParlorError }} Entry `unsure`: an earlier try may have been stored
  */
 
 /** @type {(channel: string, key: string) => string} */
 const place = (channel, key) => `${channel} ${key}`;
 
-/**
- * How long a frame is.
- * @param {Frame} frame
- */
+/** How long a frame is. @param {Frame} frame */
 export const bytes = (frame) => new TextEncoder().encode(JSON.stringify(frame)).length;
 
 /** All of them. */
 export class Outbox {
-  /**
-   * @param {import("./types.js").Rules} rules
-   * @param {(type: string, event: Frame) => void} tell
-   */
+  /** @param {import("./types.js").Rules} rules @param {(type: string, event: Frame) => void} tell */
   constructor(rules, tell) {
     this.rules = rules;
     this.tell = tell;
@@ -52,10 +45,7 @@ export class Outbox {
     this.version = 0;
   }
 
-  /**
-   * Takes a publish.
-   * @param {Words} words
-   */
+  /** Takes a publish. @param {Words} words */
   accept(words) {
     if (this.open >= this.rules.outbox) {
       throw new Full("as much is waiting as may wait");
@@ -72,11 +62,7 @@ export class Outbox {
     this.turn(entry, "queued");
   }
 
-  /**
-   * The one with this key, if it waits or is under way.
-   * @param {string} channel
-   * @param {string} key
-   */
+  /** The one with this key, if it waits or is under way. @param {string} channel @param {string} key */
   find(channel, key) {
     const entry = this.entries.get(place(channel, key));
     return entry?.state === "failed" ? undefined : entry;
@@ -123,11 +109,7 @@ export class Outbox {
     }
   }
 
-  /**
-   * A receipt came.
-   * @param {string} id
-   * @param {Frame} receipt
-   */
+  /** A receipt came. @param {string} id @param {Frame} receipt */
   receipt(id, receipt) {
     const entry = this.land(id);
     if (entry) {
@@ -185,10 +167,7 @@ export class Outbox {
     this.hold = 0;
   }
 
-  /**
-   * Those that were not answered in time go again.
-   * @param {number} now
-   */
+  /** Those that were not answered in time go again. @param {number} now */
   silent(now) {
     for (const [id, { until }] of [...this.flights]) {
       if (until <= now) {
@@ -197,10 +176,7 @@ export class Outbox {
     }
   }
 
-  /**
-   * Takes one back that was not sent yet, or forgets one that failed.
-   * @param {string} key
-   */
+  /** Takes one back that was not sent yet, or forgets one that failed. @param {string} key */
   cancel(key) {
     for (const [name, entry] of this.entries) {
       const unsent = entry.state === "queued" && !entry.tried;
@@ -218,10 +194,7 @@ export class Outbox {
     return false;
   }
 
-  /**
-   * Channels have their full names.
-   * @param {(channel: string) => string} named
-   */
+  /** Channels have their full names. @param {(channel: string) => string} named */
   rename(named) {
     const all = [...this.entries.values()];
     this.entries.clear();
@@ -231,19 +204,13 @@ export class Outbox {
     }
   }
 
-  /**
-   * Gives up on all that wait.
-   * @param {ParlorError} error
-   */
+  /** Gives up on all that wait. @param {ParlorError} error */
   giveUp(error) {
     this.offline();
     [...this.entries.values()].filter((entry) => entry.state !== "failed").forEach((entry) => this.fail(entry, error));
   }
 
-  /**
-   * When something is due again.
-   * @param {number} now
-   */
+  /** When something is due again. @param {number} now */
   deadline(now) {
     let at = Infinity;
     for (const { until } of this.flights.values()) {
@@ -279,20 +246,14 @@ export class Outbox {
     }
   }
 
-  /**
-   * @param {Entry} entry
-   * @param {number} notBefore
-   */
+  /** @param {Entry} entry @param {number} notBefore */
   again(entry, notBefore) {
     entry.notBefore = notBefore;
     this.queued += 1;
     this.turn(entry, "queued");
   }
 
-  /**
-   * @param {Entry} entry
-   * @param {Frame} receipt
-   */
+  /** @param {Entry} entry @param {Frame} receipt */
   stored(entry, receipt) {
     this.close(entry);
     this.entries.delete(place(entry.channel, entry.key));
@@ -300,10 +261,7 @@ export class Outbox {
     this.turn(entry, "stored", { receipt });
   }
 
-  /**
-   * @param {Entry} entry
-   * @param {ParlorError} error
-   */
+  /** @param {Entry} entry @param {ParlorError} error */
   fail(entry, error) {
     error.uncertain = entry.unsure;
     this.close(entry);
@@ -324,11 +282,7 @@ export class Outbox {
     }
   }
 
-  /**
-   * @param {Entry} entry
-   * @param {"queued" | "sent" | "stored" | "failed" | "cancelled"} state
-   * @param {Frame} [more]
-   */
+  /** @param {Entry} entry @param {"queued" | "sent" | "stored" | "failed" | "cancelled"} state @param {Frame} [more] */
   turn(entry, state, more) {
     if (state === "queued" || state === "sent" || state === "failed") {
       entry.state = state;
@@ -338,11 +292,7 @@ export class Outbox {
   }
 }
 
-/**
- * What the application sees of one.
- * @param {Entry} entry
- * @returns {import("./types.js").Waiting}
- */
+/** What the application sees of one. @param {Entry} entry @returns {import("./types.js").Waiting} */
 export function shown({ channel, key, body, kind, ref, at, state, error }) {
   return { channel, key, body, kind, ref, at, state, error };
 }

@@ -17,10 +17,7 @@ const QUEUE = 1000;
 /** What goes whatever else is under way. */
 const ALWAYS = ["ping", "refresh", "logout"];
 
-/**
- * Whether another command may be under way.
- * @param {Machine} m
- */
+/** Whether another command may be under way. @param {Machine} m */
 export const room = (m) => m.asks.sent.size + m.outbox.flights.size < Math.max(1, m.limits.outstanding);
 
 /**
@@ -67,11 +64,7 @@ export function request(m, now, command, waiter, kind = "app") {
   }
 }
 
-/**
- * Says whatever there is to say.
- * @param {Machine} m
- * @param {number} now
- */
+/** Says whatever there is to say. @param {Machine} m @param {number} now */
 export function pump(m, now) {
   const { asks, watches, tracks, outbox } = m;
   if (watches.held.length > 0 && !watching(m)) {
@@ -117,21 +110,14 @@ export function pump(m, now) {
   }
 }
 
-/**
- * Whether a `watch` has no answer yet over a transport on which events may come before it.
- * @param {Machine} m
- */
+/** Whether a `watch` has no answer yet over a transport on which events may come before it. @param {Machine} m */
 export const watching = (m) =>
   m.up?.over === "longpoll" && m.asks.some(({ kind }) => kind === "watch" || kind === "rewatch");
 
-/**
- * @param {Machine} m
- * @param {number} now
- * @param {(kind: Kind) => boolean} which
- */
+/** @param {Machine} m @param {number} now @param {(kind: Kind) => boolean} which */
 function queued(m, now, which) {
   const { queue } = m.asks;
-  for (let at = 0; at < queue.length; ) {
+  for (let at = 0; at < queue.length;) {
     const { command, kind, waiter } = queue[at];
     if (!which(kind)) {
       at += 1;

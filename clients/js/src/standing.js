@@ -16,8 +16,8 @@ const REFUSALS = ["unauthenticated", "forbidden", "version_unsupported", "bad_fr
  * @typedef {{ given?: Token, token?: Token, kept?: boolean, asks: boolean, guest?: string, client?: string }} Identity
  *   `given` by the application; `kept` from an earlier life, as a guest; `asks`: it is asked for, by an effect
  * @typedef {{ conn: number, over: Transport, stage: "opening" | "greeting" | "up", until: number, quiet: number,
- *   heartbeat: number, timeout: number, parting: Frame | null, drain?: number }} Line `until` is when it counts as dead,
- *   `quiet` when it is asked whether it lives
+ *   heartbeat: number, timeout: number, parting: Frame | null, drain?: number }} Line `until` is when it counts as
+ *   dead, `quiet` when it is asked whether it lives
  */
 
 /** How it stands. */
@@ -41,8 +41,13 @@ export class Standing {
     this.asks = new Asks();
     this.watches = new Watches();
     /** @type {import("./types.js").Limits} */
-    this.limits = { 
-      frame_bytes: 65536, body_bytes: 32768, page_max: 1000, replay_max: 10000, outstanding: 64, channels: 256,
+    this.limits = {
+      frame_bytes: 65536,
+      body_bytes: 32768,
+      page_max: 1000,
+      replay_max: 10000,
+      outstanding: 64,
+      channels: 256,
     };
     /** @type {Frame | null} */
     this.welcome = null;
@@ -86,10 +91,7 @@ export class Standing {
     return this.effects.splice(0);
   }
 
-  /**
-   * @param {string} type
-   * @param {Frame} event
-   */
+  /** @param {string} type @param {Frame} event */
   tell(type, event) {
     this.effects.push({ do: "tell", type, event });
   }
@@ -99,11 +101,7 @@ export class Standing {
     return this.line?.stage === "up" ? this.line : null;
   }
 
-  /**
-   * @param {number} now
-   * @param {Line} line
-   * @param {import("./types.js").Down} down
-   */
+  /** @param {number} now @param {Line} line @param {import("./types.js").Down} down */
   lost(now, line, { code, why, retryAfterMs, spoke = false }) {
     const { parting } = line;
     const ended = code ?? parting?.close ?? 0;
@@ -144,12 +142,7 @@ export class Standing {
     this.turn(why);
   }
 
-  /**
-   * The server does not want this client as it is.
-   * @param {number} now
-   * @param {Frame} frame
-   * @param {number} [code]
-   */
+  /** The server does not want this client as it is. @param {number} now @param {Frame} frame @param {number} [code] */
   refused(now, frame, code) {
     const { identity } = this;
     if (frame.code === "unauthenticated") {
@@ -178,28 +171,24 @@ export class Standing {
       this.offline();
       this.ended = state;
       this.error = error instanceof Refused ? error : null;
-      this.asks.takeAll(() => true).forEach(({ kind, waiter }) => {
-        kind === "logout" ? waiter?.resolve({ type: "bye" }) : waiter?.reject(error);
-      });
+      this.asks
+        .takeAll(() => true)
+        .forEach(({ kind, waiter }) => {
+          kind === "logout" ? waiter?.resolve({ type: "bye" }) : waiter?.reject(error);
+        });
       this.tracks.giveUp(error);
       this.turn(error.message, error);
     }
   }
 
-  /**
-   * @param {number | null | undefined} conn
-   * @param {boolean} goodbye
-   */
+  /** @param {number | null | undefined} conn @param {boolean} goodbye */
   hang(conn, goodbye) {
     if (conn) {
       this.effects.push({ do: "hang", conn, goodbye });
     }
   }
 
-  /**
-   * What waits for replies over a connection that is gone.
-   * @param {number} conn
-   */
+  /** What waits for replies over a connection that is gone. @param {number} conn */
   unanswered(conn) {
     const error = new Disconnected("the connection went before the reply came");
     for (const { kind, waiter } of this.asks.takeAll((ask) => ask.conn === conn)) {
@@ -211,11 +200,7 @@ export class Standing {
     }
   }
 
-  /**
-   * Says what changed, if something did.
-   * @param {string} [why]
-   * @param {Error} [error]
-   */
+  /** Says what changed, if something did. @param {string} [why] @param {Error} [error] */
   turn(why, error) {
     const { up, begun, draining, met, again } = this;
     const away = draining ? "draining" : met ? "recovering" : "connecting";

@@ -1,8 +1,8 @@
 // How far each channel was heard: every message once, in order, and told of every hole. Pure.
 //
-// A channel goes from idle over joining to live. If the join leaves a gap, what is missing is read by history first, and
-// what comes meanwhile is held, up to a bound. A jump, or a pulse ahead of what came, means that something was lost: the
-// channel is joined again from its cursor.
+// A channel goes from idle over joining to live. If the join leaves a gap, what is missing is read by history first,
+// and what comes meanwhile is held, up to a bound. A jump, or a pulse ahead of what came, means that something was
+// lost: the channel is joined again from its cursor.
 
 import { jittered } from "./backoff.js";
 import { Disconnected, passes } from "./errors.js";
@@ -19,10 +19,7 @@ const HELD = 2000;
 
 /** All of them. */
 export class Tracks extends Wanted {
-  /**
-   * The subscription starts, or starts anew, at this place of the stream.
-   * @param {Frame} frame
-   */
+  /** The subscription starts, or starts anew, at this place of the stream. @param {Frame} frame */
   joined(frame) {
     const { channel, epoch, first, next, head } = frame;
     const track = this.map.get(channel);
@@ -50,12 +47,7 @@ export class Tracks extends Wanted {
     this.wake = 0;
   }
 
-  /**
-   * What lies before this is not handed on.
-   * @param {Track} track
-   * @param {number} before
-   * @param {boolean} kept
-   */
+  /** What lies before this is not handed on. @param {Track} track @param {number} before @param {boolean} kept */
   miss({ channel, cursor }, before, kept) {
     if (cursor && cursor.seq + 1 < before) {
       this.tell("hole", { channel, after: cursor.seq, before, kept });
@@ -64,11 +56,7 @@ export class Tracks extends Wanted {
     }
   }
 
-  /**
-   * Hands a message on, if it was not.
-   * @param {Track} track
-   * @param {Frame} message
-   */
+  /** Hands a message on, if it was not. @param {Track} track @param {Frame} message */
   hand(track, message) {
     if (track.cursor && message.seq > track.cursor.seq) {
       track.cursor.seq = message.seq;
@@ -78,11 +66,7 @@ export class Tracks extends Wanted {
     }
   }
 
-  /**
-   * A message came.
-   * @param {number} now
-   * @param {Frame} message
-   */
+  /** A message came. @param {number} now @param {Frame} message */
   message(now, message) {
     const track = this.map.get(message.channel);
     if (!track?.cursor) {
@@ -121,12 +105,7 @@ export class Tracks extends Wanted {
     }
   }
 
-  /**
-   * A page came of what is missing.
-   * @param {number} now
-   * @param {string} channel
-   * @param {Frame} page
-   */
+  /** A page came of what is missing. @param {number} now @param {string} channel @param {Frame} page */
   page(now, channel, page) {
     this.learn(channel, page.epoch, page.head);
     const track = this.map.get(channel);
@@ -175,11 +154,7 @@ export class Tracks extends Wanted {
     }
   }
 
-  /**
-   * Nothing is missing any more: hands on what was held.
-   * @param {number} now
-   * @param {Track} track
-   */
+  /** Nothing is missing any more: hands on what was held. @param {number} now @param {Track} track */
   filled(now, track) {
     Object.assign(track, { stage: "live", fails: 0 });
     track.held.splice(0).forEach((message) => this.hand(track, message));
@@ -188,11 +163,7 @@ export class Tracks extends Wanted {
     }
   }
 
-  /**
-   * Something is missing: it is joined again, at once the first time.
-   * @param {number} now
-   * @param {Track} track
-   */
+  /** Something is missing: it is joined again, at once the first time. @param {number} now @param {Track} track */
   lost(now, track) {
     const wait = this.wait(track);
     Object.assign(track, { stage: "idle", at: track.fails === 1 ? 0 : now + wait, held: [] });
@@ -225,11 +196,7 @@ export class Tracks extends Wanted {
     }
   }
 
-  /**
-   * The server ended the subscription.
-   * @param {number} now
-   * @param {Frame} frame
-   */
+  /** The server ended the subscription. @param {number} now @param {Frame} frame */
   closed(now, frame) {
     const track = this.map.get(frame.channel);
     this.known.fresh.delete(frame.channel);
@@ -252,12 +219,7 @@ export class Tracks extends Wanted {
     return track?.stage === "live" || track?.stage === "filling" ? track.cursor?.epoch : undefined;
   }
 
-  /**
-   * A channel's log has come as far as this.
-   * @param {string} channel
-   * @param {string} epoch
-   * @param {number} seq
-   */
+  /** A channel's log has come as far as this. @param {string} channel @param {string} epoch @param {number} seq */
   learn(channel, epoch, seq) {
     if ((this.epoch(channel) ?? epoch) === epoch) {
       this.known.learn(channel, epoch, seq);

@@ -23,8 +23,8 @@
 /** @typedef {string | null | undefined} Token */
 /**
  * @typedef {object} Options
- * @property {string | URL} [url] the server's address, with its path prefix if it has one; in a browser the folder of the page
- *   if it is not said
+ * @property {string | URL} [url] the server's address, with its path prefix if it has one; in a browser the folder of
+ *   the page if it is not said
  * @property {string | (() => Token | Promise<Token>)} [token] who one is, or a function that says so: it is asked
  *   again when the server says that the token is not good or about to expire
  * @property {string} [guest] the name wished as a guest, where there is no token
@@ -36,10 +36,10 @@
  * @property {number} [outbox] how many publishes may wait; 1000 if it is not said
  * @property {{ min: number, max: number }} [backoff] between which waits, in milliseconds, a lost connection is tried
  *   again; 250 and 30000 if it is not said
- * @property {{ min: number, max: number }} [probe] between which waits, in milliseconds, the preferred transport is tried
- *   again while another is in use; 30000 and 600000 if it is not said
- * @property {number} [openWithin] how many milliseconds a connection may take to open, and the welcome to come; 8000 if it
- *   is not said
+ * @property {{ min: number, max: number }} [probe] between which waits, in milliseconds, the preferred transport is
+ *   tried again while another is in use; 30000 and 600000 if it is not said
+ * @property {number} [openWithin] how many milliseconds a connection may take to open, and the welcome to come; 8000
+ *   if it is not said
  * @property {any} [WebSocket] another constructor than the global one
  * @property {typeof fetch} [fetch] another function than the global one
  */

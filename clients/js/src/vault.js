@@ -1,8 +1,8 @@
 // What survives a reload: cursors, the outbox, a guest's token. Storage that is broken or full harms nothing.
 //
-// Cursors belong to a user, and the furthest counts. Each client has an outbox of its own there. A client that comes takes
-// over those of clients that are gone: whose lock is free, or, where there are no locks, whose lease has run out.
-// If two take over the same one, its keys still make each message once.
+// Cursors belong to a user, and the furthest counts. Each client has an outbox of its own there. A client that comes
+// takes over those of clients that are gone: whose lock is free, or, where there are no locks, whose lease has run
+// out. If two take over the same one, its keys still make each message once.
 
 /** The least time between two writes, in milliseconds. */
 const WRITE = 1000;
@@ -17,8 +17,8 @@ const CURSORS = 500;
 /**
  * @typedef {import("./types.js").Cursor} Cursor
  * @typedef {import("./machine.js").Machine} Machine
- * @typedef {{ user: string | null, as: number, entries: import("./outbox.js").Words[] }} Slot `as`: by what it came, where it
- *   is not known yet which user that is
+ * @typedef {{ user: string | null, as: number, entries: import("./outbox.js").Words[] }} Slot `as`: by what it came,
+ *   where it is not known yet which user that is
  */
 
 /** Keeps it. */
@@ -51,39 +51,25 @@ export class Vault {
     this.locks = locks;
   }
 
-  /**
-   * The token of a guest of this wished name.
-   * @param {string} name
-   * @returns {string | null}
-   */
+  /** The token of a guest of this wished name. @param {string} name @returns {string | null} */
   token(name) {
     const kept = this.#read("guest");
     return kept?.name === name && typeof kept.token === "string" ? kept.token : null;
   }
 
-  /**
-   * @param {string} name
-   * @param {string} token
-   */
+  /** @param {string} name @param {string} token */
   keepToken(name, token) {
     this.#write("guest", { name, token });
   }
 
-  /**
-   * The cursors that a user left.
-   * @param {string} user
-   * @returns {Map<string, Cursor>}
-   */
+  /** The cursors that a user left. @param {string} user @returns {Map<string, Cursor>} */
   cursors(user) {
     const all = Object.entries(this.#read(`cursors:${user}`) ?? {});
     const good = all.filter(([, pair]) => typeof pair?.[0] === "string" && Number.isSafeInteger(pair[1]));
     return new Map(good.map(([channel, [epoch, seq]]) => [channel, { epoch, seq }]));
   }
 
-  /**
-   * Something may have to be written: soon, and not too often.
-   * @param {Machine} machine
-   */
+  /** Something may have to be written: soon, and not too often. @param {Machine} machine */
   changed(machine) {
     const { outbox, tracks } = machine;
     const dirty = outbox.version !== this.#outbox || tracks.version !== this.#cursors;
@@ -93,10 +79,7 @@ export class Vault {
     }
   }
 
-  /**
-   * Writes what has changed, now.
-   * @param {Machine} machine
-   */
+  /** Writes what has changed, now. @param {Machine} machine */
   flush(machine) {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -166,11 +149,7 @@ export class Vault {
     return later;
   }
 
-  /**
-   * @param {string} id
-   * @param {Machine} machine
-   * @param {(words: import("./outbox.js").Words) => void} accept
-   */
+  /** @param {string} id @param {Machine} machine @param {(words: import("./outbox.js").Words) => void} accept */
   #take(id, machine, accept) {
     /** @type {Slot | null} */
     const slot = this.#read(`outbox:${id}`);
@@ -267,10 +246,7 @@ export class Vault {
   }
 }
 
-/**
- * By what a client comes, in short.
- * @param {import("./standing.js").Identity} identity
- */
+/** By what a client comes, in short. @param {import("./standing.js").Identity} identity */
 function mark({ token, guest }) {
   let sum = 5381;
   for (const character of token ?? `guest:${guest}`) {

@@ -9,16 +9,13 @@ import { Known } from "./known.js";
  * @typedef {import("./errors.js").ParlorError} ParlorError
  * @typedef {{ channel: string, start: { since?: Cursor, tail?: number }, member: boolean, cursor: Cursor | null,
  *   stage: "idle" | "joining" | "filling" | "live", at: number, next: number, replayed: number, held: Frame[],
- *   over: boolean, waiters: Waiter[], joined: Frame | null, head: number, fails: number }} Track `at` is when an idle one
- *   is joined, or a page of a filling one is asked for; Infinity while one is being asked for
+ *   over: boolean, waiters: Waiter[], joined: Frame | null, head: number, fails: number }} Track `at` is when an
+ *   idle one is joined, or a page of a filling one is asked for; Infinity while that is under way
  */
 
 /** All of them. */
 export class Wanted {
-  /**
-   * @param {import("./types.js").Rules} rules
-   * @param {(type: string, event: Frame) => void} tell
-   */
+  /** @param {import("./types.js").Rules} rules @param {(type: string, event: Frame) => void} tell */
   constructor(rules, tell) {
     this.rules = rules;
     this.tell = tell;
@@ -45,8 +42,20 @@ export class Wanted {
     let track = this.map.get(channel);
     if (!track) {
       track = {
-        channel, start: { since, tail }, member, cursor: since ? { ...since } : null, stage: "idle", at: 0, next: 0,
-        replayed: 0, held: [], over: false, waiters: [], joined: null, head: 0, fails: 0,
+        channel,
+        start: { since, tail },
+        member,
+        cursor: since ? { ...since } : null,
+        stage: "idle",
+        at: 0,
+        next: 0,
+        replayed: 0,
+        held: [],
+        over: false,
+        waiters: [],
+        joined: null,
+        head: 0,
+        fails: 0,
       };
       this.map.set(channel, track);
     } else if (member && !track.member) {
@@ -79,20 +88,16 @@ export class Wanted {
     }
   }
 
-  /**
-   * Gives up on those that were never joined.
-   * @param {ParlorError} error
-   */
+  /** Gives up on those that were never joined. @param {ParlorError} error */
   giveUp(error) {
     for (const track of [...this.map.values()].filter((track) => track.waiters.length > 0)) {
-      track.joined ? track.waiters.splice(0).forEach((one) => one.reject(error)) : this.forget(track.channel, error, true);
+      track.joined
+        ? track.waiters.splice(0).forEach((one) => one.reject(error))
+        : this.forget(track.channel, error, true);
     }
   }
 
-  /**
-   * Channels have their full names.
-   * @param {(channel: string) => string} named
-   */
+  /** Channels have their full names. @param {(channel: string) => string} named */
   rename(named) {
     for (const [from, track] of [...this.map]) {
       const to = named(from);

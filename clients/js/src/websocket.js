@@ -40,10 +40,7 @@ export function webSocket(WebSocket, base, ear) {
   };
 }
 
-/**
- * The frame in a text, if it is one.
- * @param {unknown} text
- */
+/** The frame in a text, if it is one. @param {unknown} text */
 function parsed(text) {
   try {
     const frame = JSON.parse(String(text));

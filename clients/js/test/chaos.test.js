@@ -26,7 +26,12 @@ async function chaos(t, transports, seed) {
   const clients = ["ann", "bob", "cid"].map(
     (guest) =>
       new Client({
-        url: proxy.origin, guest, transports, WebSocket, backoff: { min: 20, max: 300 }, probe: { min: 200, max: 400 },
+        url: proxy.origin,
+        guest,
+        transports,
+        WebSocket,
+        backoff: { min: 20, max: 300 },
+        probe: { min: 200, max: 400 },
         openWithin: 1500,
       }),
   );
@@ -41,7 +46,7 @@ async function chaos(t, transports, seed) {
   });
   await Promise.all(clients.map((client) => client.connect()));
   await Promise.all(clients.flatMap((client) => CHANNELS.map((channel) => client.join(channel))));
-  /** @type {{ receipt: Promise<import("../src/index.js").Receipt> & { key: string }, channel: string, who: number }[]} */
+  /** @type {{ receipt: ReturnType<Client["publish"]>, channel: string, who: number }[]} */
   const said = [];
   const trouble = [
     () => proxy.cut(0.5),
@@ -69,16 +74,24 @@ async function chaos(t, transports, seed) {
   Object.assign(proxy, { delay: 0, upgrades: "pass" });
   const receipts = await Promise.all(said.map(({ receipt }) => receipt));
   const count = (/** @type {string} */ channel) => said.filter((one) => one.channel === channel).length;
-  await until(clients, () => heard.every((all) => CHANNELS.every((channel) => (all[channel] ?? []).length >= count(channel))));
+  await until(clients, () =>
+    heard.every((all) => CHANNELS.every((channel) => (all[channel] ?? []).length >= count(channel))),
+  );
   for (const channel of CHANNELS) {
     const { messages } = await clients[0].history(channel, { limit: 1000 });
     assert.equal(messages.length, count(channel), "each publish is stored once");
     heard.forEach((all) => {
-      assert.deepEqual(all[channel].map(({ seq, key }) => [seq, key]), messages.map((/** @type {any} */ one) => [one.seq, one.key]));
+      assert.deepEqual(
+        all[channel].map(({ seq, key }) => [seq, key]),
+        messages.map((/** @type {any} */ one) => [one.seq, one.key]),
+      );
     });
     said.forEach(({ receipt, channel: there }, at) => {
       const stored = messages.find((/** @type {any} */ one) => one.key === receipt.key);
-      assert.deepEqual(there === channel ? [receipts[at].seq, `${at}`] : [], stored ? [stored.seq, stored.body.text] : []);
+      assert.deepEqual(
+        there === channel ? [receipts[at].seq, `${at}`] : [],
+        stored ? [stored.seq, stored.body.text] : [],
+      );
     });
   }
   assert.deepEqual(holes, [[], [], []]);
@@ -86,9 +99,15 @@ async function chaos(t, transports, seed) {
 }
 
 /** @type {[string, import("../src/index.js").Transport[]][]} */
-const WAYS = [["WebSocket", ["websocket"]], ["long-poll", ["longpoll"]], ["both", ["websocket", "longpoll"]]];
+const WAYS = [
+  ["WebSocket", ["websocket"]],
+  ["long-poll", ["longpoll"]],
+  ["both", ["websocket", "longpoll"]],
+];
 test("nothing is lost, doubled or turned round", { concurrency: true }, async (t) => {
   await Promise.all(
-    WAYS.map(([name, transports], at) => t.test(`over ${name}`, (one) => under(SEED + at, () => chaos(one, transports, SEED + at)))),
+    WAYS.map(([name, transports], at) =>
+      t.test(`over ${name}`, (one) => under(SEED + at, () => chaos(one, transports, SEED + at))),
+    ),
   );
 });

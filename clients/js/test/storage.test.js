@@ -42,7 +42,10 @@ for (const transports of EACH) {
     const joined = await after.join("lobby");
     assert.deepEqual([joined.gap, joined.replay], [false, 2]);
     await until([after], () => heard.lobby?.length === 2);
-    assert.deepEqual(heard.lobby.map(({ body }) => body.text), ["2", "3"]);
+    assert.deepEqual(
+      heard.lobby.map(({ body }) => body.text),
+      ["2", "3"],
+    );
     const other = await online({ storage, guest: "cid", transports });
     assert.notEqual(other.user, after.user);
     assert.equal((await other.join("lobby")).next, 1, "another user begins anew");
@@ -73,10 +76,16 @@ for (const transports of EACH) {
     assert.equal(after.user, before.user);
     await until([after], () => stored.length === 2);
     const { messages } = await after.history("lobby");
-    assert.deepEqual(messages.map((/** @type {any} */ one) => one.key), ["sent", "unsent"]);
+    assert.deepEqual(
+      messages.map((/** @type {any} */ one) => one.key),
+      ["sent", "unsent"],
+    );
     assert.deepEqual([stored, after.outbox], [["sent", "unsent"], []]);
     after.close();
-    assert.deepEqual([...copy.all.keys()].filter((key) => key.includes("outbox:")), []);
+    assert.deepEqual(
+      [...copy.all.keys()].filter((key) => key.includes("outbox:")),
+      [],
+    );
     void first;
   });
 }
@@ -101,7 +110,10 @@ test("a second user does not get the first one's outbox", async (t) => {
   await again.connect();
   await stored;
   const { messages } = await bob.history("lobby");
-  assert.deepEqual(messages.map((/** @type {any} */ one) => [one.from, one.key]), [["ann", "hers"]]);
+  assert.deepEqual(
+    messages.map((/** @type {any} */ one) => [one.from, one.key]),
+    [["ann", "hers"]],
+  );
 });
 
 test("a client that becomes another user leaves what the first one had", async (t) => {
@@ -119,7 +131,10 @@ test("a client that becomes another user leaves what the first one had", async (
   await lost;
   assert.deepEqual([one.user, (await joined).replay], ["bob", 1], "bob begins as one who was never there");
   const { messages } = await one.history("lobby");
-  assert.deepEqual(messages.map((/** @type {any} */ message) => message.from), ["ann"]);
+  assert.deepEqual(
+    messages.map((/** @type {any} */ message) => message.from),
+    ["ann"],
+  );
 });
 
 test("what is written is written together", async (t) => {
@@ -167,5 +182,8 @@ test("who logs out leaves nothing behind", async (t) => {
   await ann.join("lobby");
   await ann.publish("lobby", "hi");
   await ann.logout();
-  assert.deepEqual([...storage.all.keys()].filter((key) => !key.endsWith(":outboxes")), []);
+  assert.deepEqual(
+    [...storage.all.keys()].filter((key) => !key.endsWith(":outboxes")),
+    [],
+  );
 });

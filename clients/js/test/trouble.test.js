@@ -120,7 +120,10 @@ for (const upgrades of /** @type {const} */ (["refuse", "stall"])) {
     }
     await bob.publish("lobby", `${++said}`);
     await until([ann], () => heard.lobby?.length === said);
-    assert.deepEqual(heard.lobby.map(({ seq }) => seq), Array.from({ length: said }, (_, at) => at + 1));
+    assert.deepEqual(
+      heard.lobby.map(({ seq }) => seq),
+      Array.from({ length: said }, (_, at) => at + 1),
+    );
     assert.deepEqual(seen.slice(1), ["online longpoll", "online websocket"], "nobody saw it go");
   });
 }
@@ -161,5 +164,8 @@ test("a listener may call the client, and takes itself off", async (t) => {
   await ann.publish("lobby", "hello");
   await until([ann], () => heard.lobby?.length === 2);
   await ann.publish("lobby", "well");
-  assert.deepEqual((await ann.history("lobby")).messages.map((/** @type {any} */ one) => one.body.text), ["hello", "hello yourself", "well"]);
+  assert.deepEqual(
+    (await ann.history("lobby")).messages.map((/** @type {any} */ one) => one.body.text),
+    ["hello", "hello yourself", "well"],
+  );
 });

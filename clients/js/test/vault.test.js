@@ -58,7 +58,10 @@ for (const locks of [null, new Locks()]) {
     assert.equal(other.entries.length, 0, "it is of another user");
     second.adopt(b, b.add);
     await settled();
-    assert.deepEqual(b.entries.map((/** @type {any} */ one) => one.key), ["3", "1", "2"]);
+    assert.deepEqual(
+      b.entries.map((/** @type {any} */ one) => one.key),
+      ["3", "1", "2"],
+    );
     assert.deepEqual([b.entries[1].tried, b.entries[1].base], [true, null], "it may have been sent");
     const third = machine("ann");
     vault().adopt(third, third.add);
@@ -93,7 +96,10 @@ test("of an outbox as much is kept as there is room for, the oldest first", () =
   const a = machine("ann", ...Array.from({ length: 20 }, (_, at) => `${at}`));
   vault.flush(a);
   const slot = JSON.parse([...storage.all.values()].find((text) => text.includes("entries")) ?? "null");
-  assert.deepEqual(slot.entries.map((/** @type {any} */ one) => one.key), ["0", "1", "2", "3", "4"]);
+  assert.deepEqual(
+    slot.entries.map((/** @type {any} */ one) => one.key),
+    ["0", "1", "2", "3", "4"],
+  );
   vault.leave(a);
 });
 

@@ -13,21 +13,35 @@ for (const transports of EACH) {
   test(`two converse ${over}`, async (t) => {
     const { online } = await stage(t);
     const [ann, bob] = [await online({ transports }), await online({ transports, guest: "bob" })];
-    assert.match(`${ann.user} ${ann.transport} ${ann.state} ${ann.guest}`, new RegExp(`^~ann-\\w{5} ${transports[0]} online true$`));
-    assert.ok(Math.abs(ann.now() - Date.now()) < 5000 && ann.limits.outstanding > 0 && ann.sid && ann.token && ann.expiresAt);
+    assert.match(
+      `${ann.user} ${ann.transport} ${ann.state} ${ann.guest}`,
+      new RegExp(`^~ann-\\w{5} ${transports[0]} online true$`),
+    );
+    assert.ok(
+      Math.abs(ann.now() - Date.now()) < 5000 && ann.limits.outstanding > 0 && ann.sid && ann.token && ann.expiresAt,
+    );
     const joined = await ann.join("lobby");
     assert.deepEqual([joined.channel, joined.head, joined.next, joined.gap], ["lobby", 0, 1, false]);
     await bob.join("lobby");
     const [atAnn, atBob] = [ledger(ann), ledger(bob)];
     const sending = ann.publish("lobby", "good morning", { kind: "x-wave" });
     const receipt = await sending;
-    assert.deepEqual([receipt.seq, receipt.duplicate, receipt.key, receipt.epoch], [1, false, sending.key, joined.epoch]);
+    assert.deepEqual(
+      [receipt.seq, receipt.duplicate, receipt.key, receipt.epoch],
+      [1, false, sending.key, joined.epoch],
+    );
     await bob.publish("lobby", { text: "to you too", loud: true }, { ref: 1, key: "mine" });
     await until([ann, bob], () => atAnn.lobby?.length === 2 && atBob.lobby?.length === 2);
     assert.deepEqual(atAnn.lobby, atBob.lobby);
     const [first, second] = atBob.lobby;
-    assert.deepEqual([first.from, first.body, first.kind, first.replayed], [ann.user, { text: "good morning" }, "x-wave", false]);
-    assert.deepEqual([second.seq, second.body, second.ref, second.key], [2, { text: "to you too", loud: true }, 1, "mine"]);
+    assert.deepEqual(
+      [first.from, first.body, first.kind, first.replayed],
+      [ann.user, { text: "good morning" }, "x-wave", false],
+    );
+    assert.deepEqual(
+      [second.seq, second.body, second.ref, second.key],
+      [2, { text: "to you too", loud: true }, 1, "mine"],
+    );
     assert.deepEqual(ann.joined.get("lobby"), { epoch: joined.epoch, seq: 2, head: 2 });
     const page = await bob.history("lobby", { limit: 1 });
     assert.deepEqual([page.messages.length, page.messages[0].seq, page.more], [1, 2, true]);
@@ -57,7 +71,10 @@ for (const transports of EACH) {
     await bob.logout();
     assert.deepEqual([(await gone).user, bob.state], ["bob", "disconnected"]);
     await ann.unwatch({ users: ["bob"] });
-    assert.deepEqual((await ann.contacts({ add: ["bob"] })).users.map((/** @type {any} */ row) => row.user), ["bob"]);
+    assert.deepEqual(
+      (await ann.contacts({ add: ["bob"] })).users.map((/** @type {any} */ row) => row.user),
+      ["bob"],
+    );
     const back = ann.once("presence");
     await bob.connect();
     assert.deepEqual([(await back).user, bob.state], ["bob", "online"]);
@@ -101,7 +118,10 @@ for (const transports of EACH) {
     await ann.join("lobby");
     await assert.rejects(ann.publish("lobby", "x".repeat(2000)), TooLarge);
     await assert.rejects(ann.publish("lobby", "x".repeat(70_000)), TooLarge);
-    assert.deepEqual(ann.outbox.map(({ state }) => state), ["failed", "failed"]);
+    assert.deepEqual(
+      ann.outbox.map(({ state }) => state),
+      ["failed", "failed"],
+    );
     assert.deepEqual([ann.cancel(ann.outbox[0].key), ann.cancel(ann.outbox[0].key), ann.outbox], [true, true, []]);
     ann.close();
     await assert.rejects(ann.ping(), Disconnected);
@@ -126,7 +146,10 @@ for (const transports of EACH) {
     await Promise.all(all);
     await ann.connect();
     await until([ann], () => heard.lobby?.length === 7);
-    assert.deepEqual(heard.lobby.map(({ body }) => body.text), ["4", "5", "6", "7", "8", "9", "10"]);
+    assert.deepEqual(
+      heard.lobby.map(({ body }) => body.text),
+      ["4", "5", "6", "7", "8", "9", "10"],
+    );
     assert.ok(heard.lobby.every(({ replayed }) => replayed));
     assert.deepEqual(holes, [{ channel: "lobby", after: 0, before: 4, kept: true }]);
   });
@@ -147,7 +170,10 @@ for (const transports of EACH) {
     const ann = await online({ transports });
     await ann.join("lobby");
     const both = [ann.publish("lobby", "one", { key: "k" }), ann.publish("lobby", "one", { key: "k" })];
-    assert.deepEqual((await Promise.all(both)).map(({ seq }) => seq), [1, 1]);
+    assert.deepEqual(
+      (await Promise.all(both)).map(({ seq }) => seq),
+      [1, 1],
+    );
     const again = await ann.publish("lobby", "one", { key: "k" });
     assert.deepEqual([again.seq, again.duplicate], [1, true]);
   });
@@ -157,7 +183,10 @@ for (const transports of EACH) {
     const ann = await online({ transports });
     await ann.join("lobby");
     const all = await Promise.all(Array.from({ length: 1000 }, (_, at) => ann.publish("lobby", `${at}`)));
-    assert.deepEqual(all.map(({ seq }) => seq), all.map((_, at) => at + 1));
+    assert.deepEqual(
+      all.map(({ seq }) => seq),
+      all.map((_, at) => at + 1),
+    );
   });
 }
 

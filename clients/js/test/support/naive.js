@@ -55,12 +55,7 @@ export class Naive {
     }
   }
 
-  /**
-   * A frame came over a connection.
-   * @param {number} conn
-   * @param {Frame} frame
-   * @param {(frame: Frame) => void} say
-   */
+  /** A frame came over a connection. @param {number} conn @param {Frame} frame @param {(frame: Frame) => void} say */
   heard(conn, frame, say) {
     const session = this.sessions.get(conn);
     const reply = (/** @type {Frame} */ answer) => say({ ...answer, id: frame.id });
@@ -92,24 +87,34 @@ export class Naive {
         session.subscribed.delete(name);
         return reply({ type: "left", channel: name });
       case "publish":
-        return reply({ type: "published", channel: name, epoch: this.channel(name).epoch, ...this.publish(session.user, frame) });
+        return reply({
+          type: "published",
+          channel: name,
+          epoch: this.channel(name).epoch,
+          ...this.publish(session.user, frame),
+        });
       case "history": {
         const { epoch, first, log } = this.channel(name);
         const { after = 0, before = Infinity, limit = 50 } = frame;
         const all = log.filter(({ seq }) => seq >= first && seq > after && seq < before);
         const most = Math.min(limit, this.page);
         const messages = frame.after === undefined ? all.slice(-most) : all.slice(0, most);
-        return reply({ type: "history", channel: name, epoch, first, head: log.length, messages, more: all.length > most });
+        return reply({
+          type: "history",
+          channel: name,
+          epoch,
+          first,
+          head: log.length,
+          messages,
+          more: all.length > most,
+        });
       }
       default:
         return error("unknown_type");
     }
   }
 
-  /**
-   * @param {string} user
-   * @param {Frame} frame
-   */
+  /** @param {string} user @param {Frame} frame */
   publish(user, { channel: name, key, body, base }) {
     const { log } = this.channel(name);
     const from = base ?? log.length - this.window;

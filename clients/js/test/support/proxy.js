@@ -52,7 +52,10 @@ export class Proxy {
   #carry(near) {
     const far = connect(Number(this.#target.port), this.#target.hostname);
     let silent = false;
-    for (const [from, to] of [[near, far], [far, near]]) {
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
       this.#sockets.add(from);
       from.setNoDelay(true);
       let last = Promise.resolve();
@@ -75,7 +78,10 @@ export class Proxy {
           const wait = this.random() * this.delay;
           const delay = () => (wait >= 1 ? new Promise((done) => setTimeout(done, wait)) : undefined);
           const write = () => void (to.writable && to.write(piece));
-          last = last.then(() => this.stall).then(delay).then(write);
+          last = last
+            .then(() => this.stall)
+            .then(delay)
+            .then(write);
         }
       });
       from.on("error", () => {});

@@ -1,10 +1,6 @@
 // Chance from a seed.
 
-/**
- * Numbers from 0 to below 1, the same for the same seed.
- * @param {number} seed
- * @returns {() => number}
- */
+/** Numbers from 0 to below 1, the same for the same seed. @param {number} seed @returns {() => number} */
 export function seeded(seed) {
   let state = seed >>> 0;
   return () => {
@@ -18,12 +14,7 @@ export function seeded(seed) {
 /** The seed of this run: that of the environment, or another each time. */
 export const SEED = Number(process.env.PARLOR_JS_SEED ?? Date.now() % 1_000_000);
 
-/**
- * Runs something with a seed, which a failure names.
- * @template T
- * @param {number} seed
- * @param {() => T} what
- */
+/** Runs something with a seed, which a failure names. @template T @param {number} seed @param {() => T} what */
 export function under(seed, what) {
   const blame = (/** @type {any} */ error) => {
     error.message = `PARLOR_JS_SEED=${seed}: ${error.message}`;

@@ -1,7 +1,7 @@
 // A server in a process of its own, on a directory of the test's own.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,87 +9,86 @@ import { fileURLToPath } from "node:url";
 
 const BINARY = process.env.PARLOR_BIN ?? fileURLToPath(new URL("../../../../target/debug/parlor", import.meta.url));
 
+/** What differs from the server's own settings: little memory, and no limits that tests would meet. */
+const SETTINGS = {
+  "server.workers": "2",
+  "server.drain_notice_ms": "50",
+  "store.cache_bytes": "16777216",
+  "rates.enabled": "false",
+  "limits.connections_per_address": "4000",
+  "limits.sockets_per_address": "4000",
+  "limits.before_hello_per_address": "4000",
+  "log.filter": "warn",
+};
+
 /** A running server; it stops with the test that it was started for. */
 export class Server {
+  /** @type {import("node:child_process").ChildProcess | undefined} */
   #child;
-  #dir;
-  /** Its address, as a page has it: `http://127.0.0.1:PORT`. */
-  origin;
-  /** The first operator's token. */
-  token;
+  #dir = "";
+  /** @type {Record<string, string>} */
+  #settings = {};
+  /** Its address: `http://127.0.0.1:PORT`. */
+  origin = "";
 
-  /** Starts one for this test, with further settings by `section.key`. */
-  static async start(test, settings = {}) {
+  /**
+   * Starts one for this test, with further settings by `section.key`.
+   * @param {import("node:test").TestContext} test
+   * @param {Record<string, string>} [settings]
+   */
+  static async start(test, settings) {
     const server = new Server();
     server.#dir = await mkdtemp(join(tmpdir(), "parlor-js-"));
-    test.after(() => server.#end());
-    await server.#run(settings, "127.0.0.1:0");
-    server.token = (await readFile(join(server.#dir, "data/operator.token"), "utf8")).trim();
+    server.#settings = { ...SETTINGS, "store.path": join(server.#dir, "data"), ...settings };
+    test.after(async () => {
+      await server.kill();
+      await rm(server.#dir, { recursive: true, force: true });
+    });
+    await server.#run("127.0.0.1:0");
     return server;
   }
 
   /** Kills it, as a crash would. */
-  async kill() {
-    const ended = new Promise((done) => this.#child.once("exit", done));
-    this.#child.kill("SIGKILL");
-    await ended;
+  kill() {
+    return this.#end("SIGKILL");
   }
 
   /** Asks it to stop, and waits until it did. */
-  async stop() {
-    const ended = new Promise((done) => this.#child.once("exit", done));
-    this.#child.kill("SIGTERM");
-    await ended;
+  stop() {
+    return this.#end("SIGTERM");
   }
 
   /** Starts it again at the same address, on the same data. */
-  async restart(settings = {}) {
-    await this.#run(settings, new URL(this.origin).host);
+  restart() {
+    return this.#run(new URL(this.origin).host);
   }
 
-  async #run(settings, bind) {
-    const all = {
-      "server.bind": bind,
-      "server.workers": "2",
-      "server.drain_notice_ms": "50",
-      "store.path": join(this.#dir, "data"),
-      "store.cache_bytes": "16777216",
-      "rates.enabled": "false",
-      "limits.connections_per_address": "4000",
-      "limits.sockets_per_address": "4000",
-      "limits.before_hello_per_address": "4000",
-      "log.filter": "warn",
-      ...settings,
-    };
-    const named = Object.entries(all).map(([key, value]) => [`PARLOR__${key.replace(".", "__").toUpperCase()}`, value]);
-    const stdio = ["ignore", "pipe", "inherit"];
-    this.#child = spawn(BINARY, [], { cwd: this.#dir, env: Object.fromEntries(named), stdio });
-    this.origin = await this.#listening();
-  }
-
-  /** Waits until it says where it listens. */
-  async #listening() {
-    const broken = new Promise((_, fail) => {
-      this.#child.once("error", fail);
-      this.#child.once("exit", (code) => fail(new Error(`the server ended with ${code}`)));
-    });
-    broken.catch(() => {});
-    const said = (async () => {
-      for await (const line of createInterface({ input: this.#child.stdout })) {
-        const found = /^listening on (http:\S+)/.exec(line);
-        if (found !== null) {
-          return found[1];
-        }
-      }
-      throw new Error("the server did not say where it listens");
-    })();
-    return Promise.race([said, broken]);
-  }
-
-  async #end() {
-    if (this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null) {
-      await this.kill();
+  /** @param {NodeJS.Signals} signal */
+  async #end(signal) {
+    const child = this.#child;
+    if (child && child.exitCode === null && child.signalCode === null) {
+      const ended = new Promise((done) => child.once("exit", done));
+      child.kill(signal);
+      await ended;
     }
-    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  /** Starts it, and waits until it says where it listens. @param {string} bind */
+  async #run(bind) {
+    const all = Object.entries({ ...this.#settings, "server.bind": bind });
+    const named = all.map(([key, value]) => [`PARLOR__${key.replace(".", "__").toUpperCase()}`, value]);
+    const env = Object.fromEntries(named);
+    const child = spawn(BINARY, [], { cwd: this.#dir, env, stdio: ["ignore", "pipe", "ignore"] });
+    this.#child = child;
+    this.origin = await new Promise((done, fail) => {
+      child.once("error", fail);
+      child.once("exit", (code) => fail(new Error(`the server ended with ${code}`)));
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const found = /^listening on (http:\S+)/.exec(line);
+        if (found) {
+          done(found[1]);
+        }
+      });
+    });
   }
 }

@@ -7,10 +7,7 @@ import { Server } from "./server.js";
 
 /** @typedef {import("../../src/index.js").Options} Options */
 
-/**
- * @param {import("node:test").TestContext} t
- * @param {Record<string, string>} [settings] of the server
- */
+/** @param {import("node:test").TestContext} t @param {Record<string, string>} [settings] of the server */
 export async function stage(t, settings = {}) {
   const server = await Server.start(t, settings);
   const proxy = await Proxy.start(t, server.origin);
@@ -22,7 +19,10 @@ export async function stage(t, settings = {}) {
     return one;
   };
   return {
-    server, proxy, accounts, client,
+    server,
+    proxy,
+    accounts,
+    client,
     /** One that is online. @param {Options} [options] */
     online: async (options) => {
       const one = client(options);

@@ -7,10 +7,7 @@ import { Naive } from "./naive.js";
 
 /** One client, and all that it was told. */
 class Guest {
-  /**
-   * @param {World} world
-   * @param {string} name
-   */
+  /** @param {World} world @param {string} name */
   constructor(world, name) {
     this.world = world;
     this.name = name;
@@ -19,8 +16,14 @@ class Guest {
     /** @type {Map<string, { state: string, receipt?: Frame, at: string }>} what became of each publish */
     this.published = new Map();
     const rules = {
-      backoff: { min: 20, max: 500 }, refill: world.refill, outbox: 1000, greeting: 800, answer: 1500, patience: 500,
-      probe: { min: 500, max: 3000 }, random: world.random,
+      backoff: { min: 20, max: 500 },
+      refill: world.refill,
+      outbox: 1000,
+      greeting: 800,
+      answer: 1500,
+      patience: 500,
+      probe: { min: 500, max: 3000 },
+      random: world.random,
     };
     this.machine = new Machine(rules, ["websocket", "longpoll"], { asks: false, guest: name }, () => new Map());
   }
@@ -125,7 +128,9 @@ export class World {
     line.here = Math.max(line.here, this.now + this.random() * 60);
     this.later(line.here - this.now, () => {
       if (this.lines.get(key) === line && !line.silent) {
-        line.guest.do((/** @type {Machine} */ machine, /** @type {number} */ now) => machine.heard(now, line.conn, said));
+        line.guest.do((/** @type {Machine} */ machine, /** @type {number} */ now) =>
+          machine.heard(now, line.conn, said),
+        );
       }
     });
   }
