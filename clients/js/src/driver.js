@@ -8,6 +8,8 @@ import { webSocket } from "./websocket.js";
 const SLEPT = 3000;
 /** When outboxes are looked for again that live clients may leave, in milliseconds. */
 const ADOPT = 31_000;
+/** So many turns others get who wait for a join. */
+const TICKS = 10;
 /** The longest timer. */
 const LONGEST = 3_600_000;
 
@@ -55,6 +57,8 @@ export class Driver {
     /** @type {import("./types.js").Effect[]} */
     this.effects = [];
     this.busy = false;
+    /** What came and is not dealt with. @type {{ type: string, run: () => void }[]} */
+    this.inbox = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.adoption = undefined;
     /** Ends what is heard of the page. @type {AbortController | null} */
@@ -179,8 +183,7 @@ export class Driver {
   /** The page is back. */
   back() {
     for (const conn of [...this.wires.keys()]) {
-      this.wires.delete(conn);
-      this.do((machine, now) => machine.down(now, conn, { why: "the page was away" }));
+      this.gone(conn, { why: "the page was away" });
     }
   }
 
@@ -200,19 +203,8 @@ export class Driver {
     const ear = {
       opened: () => this.do((machine, now) => machine.opened(now, conn)),
       alive: () => this.do((machine, now) => machine.alive(now, conn)),
-      frame: (frame) => {
-        try {
-          this.do((machine, now) => machine.heard(now, conn, frame));
-        } catch (error) {
-          // It is not what the protocol says.
-          this.carry({ do: "hang", conn, goodbye: true });
-          ear.down({ why: String(error) });
-        }
-      },
-      down: (down) => {
-        this.wires.delete(conn);
-        this.do((machine, now) => machine.down(now, conn, down));
-      },
+      frame: (frame) => this.enter(frame.type, () => this.hear(conn, frame)),
+      down: (down) => this.enter("down", () => this.gone(conn, down)),
     };
     try {
       const { base } = this;
@@ -221,8 +213,44 @@ export class Driver {
         over === "longpoll" ? longPoll(this.fetch, base, ear) : webSocket(this.WebSocket, base, ear),
       );
     } catch (error) {
-      queueMicrotask(() => ear.down({ why: String(error) }));
+      queueMicrotask(() => this.gone(conn, { why: String(error) }));
     }
+  }
+
+  /**
+   * What comes is dealt with in order. Whoever waits for a join goes on before the messages behind it are handed over.
+   * @param {string} type
+   * @param {() => void} run
+   */
+  async enter(type, run) {
+    this.inbox.push({ type, run });
+    if (this.inbox.length > 1) {
+      return;
+    }
+    for (let [one] = this.inbox; one; [one] = this.inbox) {
+      one.run();
+      for (let ticks = one.type === "joined" ? TICKS : 0; ticks > 0; ticks -= 1) {
+        await null;
+      }
+      this.inbox.shift();
+    }
+  }
+
+  /** @param {number} conn @param {import("./types.js").Frame} frame */
+  hear(conn, frame) {
+    try {
+      this.do((machine, now) => machine.heard(now, conn, frame));
+    } catch (error) {
+      // It is not what the protocol says.
+      this.carry({ do: "hang", conn, goodbye: true });
+      this.gone(conn, { why: String(error) });
+    }
+  }
+
+  /** @param {number} conn @param {import("./types.js").Down} down */
+  gone(conn, down) {
+    this.wires.delete(conn);
+    this.do((machine, now) => machine.down(now, conn, down));
   }
 
   /** Sets the timer for what is due next. */

@@ -165,6 +165,19 @@ for (const transports of EACH) {
     assert.deepEqual(await accounts.signUp({ user: "dora", password: "correct horse" }), { user: "dora" });
   });
 
+  test(`whoever waits for a join misses nothing of its replay ${over}`, async (t) => {
+    const { online } = await stage(t);
+    const [ann, bob] = [await online({ transports }), await online({ transports, guest: "bob" })];
+    await ann.join("lobby");
+    for (const text of ["1", "2", "3"]) {
+      await ann.publish("lobby", text);
+    }
+    const joined = await bob.join("lobby", { tail: 2 });
+    const heard = ledger(bob);
+    await until([bob], () => heard.lobby?.length === 2);
+    assert.deepEqual([joined.next, joined.replay, heard.lobby.map(({ seq }) => seq)], [2, 2, [2, 3]]);
+  });
+
   test(`a key that is used again makes no second message ${over}`, async (t) => {
     const { online } = await stage(t);
     const ann = await online({ transports });
