@@ -160,6 +160,7 @@ export class Driver {
       this.page = null;
       this.vault.leave(this.machine);
     } else if (!this.page) {
+      this.vault.back();
       this.page = new AbortController();
       const { signal } = this.page;
       const wake = () => this.do((machine, now) => machine.woke(now));
@@ -182,6 +183,7 @@ export class Driver {
 
   /** The page is back. */
   back() {
+    this.vault.back();
     for (const conn of [...this.wires.keys()]) {
       this.gone(conn, { why: "the page was away" });
     }

@@ -29,6 +29,8 @@ export class Vault {
   #prefix;
   /** Whether the outbox there is claimed as this client's. */
   #mine = false;
+  /** Whether it is closed, or its page was left. */
+  #away = false;
   /** Lets go of the lock. @type {(() => void) | null} */
   #release = null;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -106,16 +108,22 @@ export class Vault {
     }
   }
 
-  /** This client goes: what it has may be taken over. @param {Machine} machine */
+  /** This client goes: what it has may be taken over, until it is back. @param {Machine} machine */
   leave(machine) {
+    this.#away = true;
     this.flush(machine);
-    this.#release?.();
-    clearInterval(this.#renewal);
-    if (this.#mine && !this.locks) {
-      this.#write("outboxes", { ...this.#read("outboxes"), [this.#me]: 0 });
+    this.#letGo();
+    if (this.#read("outboxes")?.[this.#me] !== undefined) {
+      this.#list(0);
     }
-    this.#mine = false;
-    this.#outbox = -1;
+  }
+
+  /** This client is here. */
+  back() {
+    if (this.#away) {
+      this.#away = false;
+      this.#outbox = -1;
+    }
   }
 
   /** Nothing of this user is to be left. @param {Machine} machine */
@@ -182,9 +190,7 @@ export class Vault {
     }
     if (most === 0) {
       this.#drop(this.#me);
-      this.#release?.();
-      clearInterval(this.#renewal);
-      this.#mine = false;
+      this.#letGo();
     }
   }
 
@@ -193,18 +199,31 @@ export class Vault {
     if (this.#mine) {
       return;
     }
-    this.#mine = true;
-    const renew = () => this.#write("outboxes", { ...this.#read("outboxes"), [this.#me]: Date.now() });
     const all = Object.keys(this.#read("outboxes") ?? {});
     all.slice(0, -OUTBOXES).forEach((id) => this.#drop(id));
-    renew();
-    if (this.locks) {
+    this.#list(this.#away ? 0 : Date.now());
+    this.#mine = !this.#away;
+    if (this.#away) {
+      // It is nobody's.
+    } else if (this.locks) {
       const held = new Promise((release) => (this.#release = () => release(undefined)));
       this.locks.request(`${this.#prefix}:${this.#me}`, () => held).catch(() => {});
     } else {
-      this.#renewal = setInterval(renew, RENEW);
+      this.#renewal = setInterval(() => this.#list(Date.now()), RENEW);
       /** @type {any} */ (this.#renewal).unref?.();
     }
+  }
+
+  /** Names this client among those that have an outbox there. @param {number} lease */
+  #list(lease) {
+    this.#write("outboxes", { ...this.#read("outboxes"), [this.#me]: lease });
+  }
+
+  /** The outbox there is nobody's. */
+  #letGo() {
+    this.#release?.();
+    clearInterval(this.#renewal);
+    this.#mine = false;
   }
 
   /** @param {string} id */

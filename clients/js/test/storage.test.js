@@ -116,6 +116,25 @@ test("a second user does not get the first one's outbox", async (t) => {
   );
 });
 
+test("what a closed client has may be taken over at once, and is published once if it comes back, too", async (t) => {
+  const { online } = await stage(t);
+  const storage = new Store();
+  const before = await online({ storage });
+  await before.join("lobby");
+  before.close();
+  const waiting = before.publish("lobby", "mine", { key: "mine" });
+  await kept(storage, (text) => text.includes('"mine"'));
+  const after = await online({ storage });
+  await until([after], () => after.outbox.length === 0);
+  const { messages } = await after.history("lobby");
+  assert.deepEqual(
+    messages.map((/** @type {any} */ one) => one.key),
+    ["mine"],
+  );
+  await before.connect();
+  assert.deepEqual([(await waiting).seq, (await waiting).duplicate], [1, true]);
+});
+
 test("a client that becomes another user leaves what the first one had", async (t) => {
   const { client, token, accounts } = await stage(t);
   const tokens = [await token("ann"), await token("bob")];
