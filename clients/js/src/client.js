@@ -1,8 +1,8 @@
 // The client, as an application sees it.
 
+import { Commands, quiet } from "./commands.js";
 import { Driver } from "./driver.js";
 import { BadFrame, Disconnected } from "./errors.js";
-import { Events } from "./events.js";
 import { shown } from "./outbox.js";
 import { Vault } from "./vault.js";
 
@@ -30,18 +30,8 @@ function newKey() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/**
- * Nobody has to wait for it: how it ends is told by events, or does not matter.
- * @template T
- * @param {Promise<T>} done
- */
-function quiet(done) {
-  done.catch(() => {});
-  return done;
-}
-
 /** A user's connection to a server, which comes back by itself. */
-export class Client extends Events {
+export class Client extends Commands {
   #driver;
   #vault;
   /** @type {import("./types.js").State} */
@@ -178,15 +168,6 @@ export class Client extends Events {
   }
 
   /**
-   * Hears a channel no more, and ends the membership, unless `only` is `"session"`.
-   * @param {string} channel
-   * @param {{ only?: "session" }} [how]
-   */
-  leave(channel, { only } = {}) {
-    return this.#ask({ type: "leave", channel, only });
-  }
-
-  /**
    * Publishes, now or as soon as that can be: it is sent until it is known to be stored, and stored once.
    * @param {string} channel
    * @param {object | string} body a string stands for `{ text }`
@@ -226,107 +207,8 @@ export class Client extends Events {
     return this.#driver.do((machine) => machine.outbox.cancel(key));
   }
 
-  /**
-   * A page of a channel's log.
-   * @param {string} channel
-   * @param {{ before?: number, after?: number, hour?: string, limit?: number }} [range]
-   */
-  history(channel, { before, after, hour, limit } = {}) {
-    return this.#ask({ type: "history", channel, before, after, hour, limit });
-  }
-
-  /** How users are. @param {string[]} users */
-  presence(users) {
-    return this.#ask({ type: "presence", users });
-  }
-
-  /** Who hears a channel. @param {string} channel @param {{ after?: string, limit?: number }} [page] */
-  who(channel, { after, limit } = {}) {
-    return this.#ask({ type: "who", channel, after, limit });
-  }
-
-  /** Hears how these are from now on, over every reconnect. @param {{ users?: string[], channel?: string }} whom */
-  watch({ users, channel }) {
-    return this.#ask({ type: "watch", users, channel });
-  }
-
-  /** Does not hear it any more. @param {{ users?: string[], channel?: string }} whom */
-  unwatch({ users, channel }) {
-    return this.#ask({ type: "unwatch", users, channel });
-  }
-
-  /** Who belongs to a channel. @param {string} channel @param {{ after?: string, limit?: number }} [page] */
-  members(channel, { after, limit } = {}) {
-    return this.#ask({ type: "members", channel, after, limit });
-  }
-
-  /** The channels that one is a member of. @param {{ after?: string, limit?: number }} [page] */
-  channels({ after, limit } = {}) {
-    return this.#ask({ type: "channels", after, limit });
-  }
-
-  /** Changes one's contacts, and gives them all. @param {{ add?: string[], remove?: string[] }} [change] */
-  contacts({ add, remove } = {}) {
-    return this.#ask({ type: "contacts", add, remove });
-  }
-
-  /** Says that one is typing. @param {string} channel */
-  typing(channel) {
-    return quiet(this.#ask({ type: "typing", channel }));
-  }
-
-  /** Has read up to here. @param {string} channel @param {number} seq */
-  read(channel, seq) {
-    return quiet(this.#ask({ type: "read", channel, seq }));
-  }
-
-  /** Makes a channel. @param {string} channel @param {{ private?: boolean, title?: string }} [how] */
-  create(channel, how = {}) {
-    return this.#ask({ type: "create", channel, private: how.private, title: how.title });
-  }
-
-  /** Invites a user. @param {string} channel @param {string} user */
-  invite(channel, user) {
-    return this.#ask({ type: "invite", channel, user });
-  }
-
-  /** Makes a user leave. @param {string} channel @param {string} user @param {{ reason?: string }} [more] */
-  kick(channel, user, { reason } = {}) {
-    return this.#ask({ type: "kick", channel, user, reason });
-  }
-
-  /** Shuts a user out. @param {string} channel @param {string} user @param {{ reason?: string }} [more] */
-  ban(channel, user, { reason } = {}) {
-    return this.#ask({ type: "ban", channel, user, reason });
-  }
-
-  /** Lets a user in again. @param {string} channel @param {string} user @param {{ reason?: string }} [more] */
-  unban(channel, user, { reason } = {}) {
-    return this.#ask({ type: "unban", channel, user, reason });
-  }
-
-  /** Gives a user a role. @param {string} channel @param {string} user @param {string} role */
-  role(channel, user, role) {
-    return this.#ask({ type: "role", channel, user, role });
-  }
-
-  /** Deletes a channel, with its log. @param {string} channel */
-  delete(channel) {
-    return this.#ask({ type: "delete", channel });
-  }
-
-  /** Whether others see one's presence. @param {boolean} on */
-  visible(on) {
-    return quiet(this.#ask({ type: "visible", on }));
-  }
-
-  /** Asks whether the server is there. */
-  ping() {
-    return this.#ask({ type: "ping" });
-  }
-
-  /** @param {Frame} command @returns {Promise<Frame>} */
-  #ask(command) {
+  /** @internal @override @param {Frame} command @returns {Promise<Frame>} */
+  ask(command) {
     const said = JSON.parse(JSON.stringify(command));
     return this.#wait((waiter) => this.#driver.do((machine, now) => machine.request(now, said, waiter)));
   }
