@@ -14,6 +14,10 @@ import { Vault } from "./vault.js";
 /** @returns {URL} the server's address, with a slash at its end */
 export function baseOf(/** @type {string | URL | undefined} */ url) {
   const base = new URL(url ?? ".", globalThis.location?.href);
+  base.protocol = base.protocol.replace("ws", "http");
+  if (!/^https?:$/.test(base.protocol)) {
+    throw new TypeError(`expected an address with http or https, got ${url}`);
+  }
   base.search = base.hash = "";
   base.pathname += base.pathname.endsWith("/") ? "" : "/";
   return base;

@@ -31,7 +31,7 @@ export class Driver {
     this.WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.source = typeof token === "function" ? token : null;
     const chosen = transports ?? ["websocket", "longpoll"];
-    const usable = chosen.filter((one) => one === "longpoll" || this.WebSocket);
+    const usable = chosen.filter((one) => one === "longpoll" || (one === "websocket" && this.WebSocket));
     if (usable.length === 0) {
       throw new TypeError("there is no WebSocket here: hand one in, or allow long-poll");
     }

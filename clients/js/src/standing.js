@@ -154,7 +154,9 @@ export class Standing {
         return this.turn(frame.message);
       }
     }
-    this.stop("refused", new Refused(String(frame.message ?? frame.code), frame, code));
+    // Over long-poll a hello is refused without a close code.
+    const close = code ?? (frame.code === "unauthenticated" ? 4500 : undefined);
+    this.stop("refused", new Refused(String(frame.message ?? frame.code), frame, close));
   }
 
   /**

@@ -25,7 +25,7 @@ for (const transports of EACH) {
     const ann = client({ token: "g1.~ann-00000.0000", transports });
     const seen = states(ann);
     await assert.rejects(ann.connect(), (error) => {
-      return error instanceof Refused && error.code === "unauthenticated" && (error.closeCode ?? 4500) === 4500;
+      return error instanceof Refused && error.code === "unauthenticated" && error.closeCode === 4500;
     });
     assert.deepEqual([seen, ann.state, ann.retryAt], [["connecting", "refused"], "refused", null]);
     await assert.rejects(ann.join("lobby"), Refused);
@@ -136,6 +136,16 @@ test("without a WebSocket there is long-poll, and without both an error", async 
     assert.equal(ann.transport, "longpoll");
     assert.throws(() => client({ WebSocket: null, transports: ["websocket"] }), TypeError);
   }
+});
+
+test("an address that is none is an error at once", async (t) => {
+  const { client, proxy } = await stage(t);
+  for (const url of ["", "localhost:8080", "ftp://example.org", "/chat"]) {
+    assert.throws(() => client({ url }), TypeError, url);
+  }
+  const ann = client({ url: `${proxy.origin.replace("http", "ws")}?x#y` });
+  await ann.connect();
+  assert.equal(ann.state, "online");
 });
 
 test("a listener that throws harms nothing else", async (t) => {
