@@ -8,7 +8,8 @@ import { longPoll } from "../src/longpoll.js";
 
 /** A connection whose requests the test answers, and what it told. */
 function stage() {
-  /** @type {{ method: string, path: string, body: any, answer: (status: number, body?: unknown) => void, lose: () => void }[]} */
+  /** @typedef {{ method: string, path: string, body: any }} Asked */
+  /** @type {(Asked & { answer: (status: number, body?: unknown) => void, lose: () => void })[]} */
   const requests = [];
   /** @type {(() => void)[]} */
   const waiting = [];
