@@ -257,7 +257,7 @@ export class Driver {
 
   /** Sets the timer for what is due next. */
   arm() {
-    const due = this.machine.deadline(this.now());
+    const due = this.machine.deadline();
     if (due === this.due && this.timer !== undefined) {
       return;
     }

@@ -16,8 +16,8 @@ import { Standing } from "./standing.js";
 
 /** The whole of it. */
 export class Machine extends Standing {
-  /** When to `tick`. @param {number} now */
-  deadline(now) {
+  /** When to `tick`. */
+  deadline() {
     const { line, probe, up } = this;
     let at = Math.min(this.again, this.asks.deadline(), probe?.until ?? Infinity);
     if (line) {
@@ -25,7 +25,7 @@ export class Machine extends Standing {
     }
     if (up) {
       const watch = this.watches.due.length > 0 ? this.watches.at : Infinity;
-      at = Math.min(at, this.probeAt, this.refreshAt, this.outbox.deadline(now));
+      at = Math.min(at, this.probeAt, this.refreshAt, this.outbox.deadline(this.pumped));
       at = room(this) ? Math.min(at, this.tracks.wake, watch) : at;
     }
     return at;

@@ -41,6 +41,8 @@ export class Outbox {
     this.queued = 0;
     /** Nothing is sent before this: the server said that the whole client is too fast. */
     this.hold = 0;
+    /** How many may be under way: fewer when the server said that they are too many, and then more with each receipt. */
+    this.window = Infinity;
     /** Grows with each change of what has to be kept. */
     this.version = 0;
   }
@@ -82,6 +84,9 @@ export class Outbox {
     const shut = new Set();
     for (const entry of [...this.entries.values()]) {
       const { channel, key, body, kind, ref } = entry;
+      if (this.flights.size >= this.window) {
+        return;
+      }
       if (entry.state !== "queued" || shut.has(channel)) {
         continue;
       }
@@ -112,6 +117,7 @@ export class Outbox {
   /** A receipt came. @param {string} id @param {Frame} receipt */
   receipt(id, receipt) {
     const entry = this.land(id);
+    this.window += 1 / this.window;
     if (entry) {
       const { channel, epoch, seq, at, duplicate } = receipt;
       this.stored(entry, { channel, epoch, seq, at, duplicate, key: entry.key });
@@ -151,6 +157,9 @@ export class Outbox {
     const wait = error.retryAfterMs ?? jittered(this.rules.backoff, entry.tries, this.rules.random);
     entry.tries += 1;
     if (error.code === "rate_limited") {
+      if (this.hold <= now) {
+        this.window = Math.max(1, (this.flights.size + 1) / 2);
+      }
       this.hold = now + wait;
     }
     this.again(entry, now + wait);

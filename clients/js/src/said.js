@@ -67,6 +67,7 @@ export function request(m, now, command, waiter, kind = "app") {
 /** Says whatever there is to say. @param {Machine} m @param {number} now */
 export function pump(m, now) {
   const { asks, watches, tracks, outbox } = m;
+  m.pumped = now;
   if (watches.held.length > 0 && !watching(m)) {
     watches.held.splice(0).forEach((frame) => m.tell("presence", frame));
   }

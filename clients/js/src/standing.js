@@ -79,6 +79,8 @@ export class Standing {
     this.stale = identity.asks;
     /** The token that was refused came fresh: it is not asked for once more. */
     this.fresh = false;
+    /** When it was last looked at what there is to say: what was due then waits for something else. */
+    this.pumped = 0;
     this.begun = false;
     this.met = false;
     this.draining = false;

@@ -86,6 +86,14 @@ for (const transports of EACH) {
     assert.equal((await presence).user, ann.user, "what was watched is watched again");
   });
 
+  test(`a client that is too fast slows down, and nothing is lost ${over}`, async (t) => {
+    const { online } = await stage(t, { "rates.enabled": "true", "rates.commands_per_second": "200" });
+    const ann = await online({ transports });
+    await ann.join("lobby");
+    const all = await Promise.all(Array.from({ length: 500 }, (_, at) => ann.publish("lobby", `${at}`)));
+    assert.deepEqual([new Set(all.map(({ seq }) => seq)).size, Math.max(...all.map(({ seq }) => seq))], [500, 500]);
+  });
+
   test(`a connection that says nothing any more is given up ${over}`, async (t) => {
     const { proxy, client } = await stage(t, { "presence.heartbeat_ms": "1000", "presence.timeout_ms": "2000" });
     const ann = client({ transports });

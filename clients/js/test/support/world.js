@@ -163,7 +163,7 @@ export class World {
     for (;;) {
       this.agenda.sort((a, b) => a.at - b.at || a.order - b.order);
       const next = this.agenda[0]?.at ?? Infinity;
-      const dues = this.guests.map(({ machine }) => Math.max(this.now, machine.deadline(this.now)));
+      const dues = this.guests.map(({ machine }) => Math.max(this.now, machine.deadline()));
       const due = Math.min(...dues);
       if (Math.min(next, due) > until) {
         this.now = until;
