@@ -41,7 +41,7 @@ export class Outbox {
     this.queued = 0;
     /** Nothing is sent before this: the server said that the whole client is too fast. */
     this.hold = 0;
-    /** How many may be under way: fewer when the server said that they are too many, and then more with each receipt. */
+    /** How many may be under way: fewer once the server said too many, and then more with each receipt. */
     this.window = Infinity;
     /** Grows with each change of what has to be kept. */
     this.version = 0;
