@@ -94,11 +94,14 @@ export class Driver {
       return;
     }
     this.busy = true;
-    for (let effect = this.effects.shift(); effect; effect = this.effects.shift()) {
-      this.carry(effect);
-      this.effects.push(...this.machine.take());
+    try {
+      for (let effect = this.effects.shift(); effect; effect = this.effects.shift()) {
+        this.carry(effect);
+        this.effects.push(...this.machine.take());
+      }
+    } finally {
+      this.busy = false;
     }
-    this.busy = false;
     this.arm();
     this.vault.changed(this.machine);
   }
@@ -230,7 +233,11 @@ export class Driver {
       return;
     }
     for (let [one] = this.inbox; one; [one] = this.inbox) {
-      one.run();
+      try {
+        one.run();
+      } catch (error) {
+        console.error(error);
+      }
       for (let ticks = one.type === "joined" ? TICKS : 0; ticks > 0; ticks -= 1) {
         await null;
       }
