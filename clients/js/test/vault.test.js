@@ -1,0 +1,114 @@
+// Several clients on one storage: each has an outbox of its own, and takes over only those of clients that are gone.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Vault } from "../src/vault.js";
+import { Store } from "./support/store.js";
+
+/** Web Locks, as far as they are used. */
+class Locks {
+  /** @type {Set<string>} */
+  held = new Set();
+
+  /** @param {string} name @param {any} options @param {(lock: unknown) => unknown} [use] */
+  async request(name, options, use = options) {
+    await null;
+    if (this.held.has(name)) {
+      return use(null);
+    }
+    this.held.add(name);
+    try {
+      return await use({});
+    } finally {
+      this.held.delete(name);
+    }
+  }
+}
+
+/** A machine, as far as a vault looks at it. @param {string} user @param {string[]} keys */
+function machine(user, ...keys) {
+  const entries = keys.map((key) => ({ channel: "lobby", key, body: {}, at: 0 }));
+  const tracks = { version: 0, cursors: () => new Map(), forgotten: new Set() };
+  const outbox = { version: 1, kept: () => entries };
+  const add = (/** @type {any} */ words) => (entries.push(words), (outbox.version += 1));
+  return /** @type {any} */ ({ user, identity: { token: "t" }, tracks, outbox, entries, add });
+}
+
+const settled = () => new Promise((done) => setImmediate(done));
+
+for (const locks of [null, new Locks()]) {
+  const by = locks ? "locks" : "leases";
+
+  test(`a client that lives keeps its outbox, and one that is gone leaves it, by ${by}`, async () => {
+    const storage = new Store();
+    const vault = () => new Vault(storage, "p", locks);
+    const [first, second] = [vault(), vault()];
+    const [a, b] = [machine("ann", "1", "2"), machine("ann", "3")];
+    first.flush(a);
+    second.flush(b);
+    await settled();
+    second.adopt(b, b.add);
+    await settled();
+    assert.equal(b.entries.length, 1, "the first one lives");
+    first.leave(a);
+    await settled();
+    const other = machine("bob");
+    vault().adopt(other, other.add);
+    await settled();
+    assert.equal(other.entries.length, 0, "it is of another user");
+    second.adopt(b, b.add);
+    await settled();
+    assert.deepEqual(
+      b.entries.map((/** @type {any} */ one) => one.key),
+      ["3", "1", "2"],
+    );
+    assert.deepEqual([b.entries[1].tried, b.entries[1].base], [true, null], "it may have been sent");
+    const third = machine("ann");
+    vault().adopt(third, third.add);
+    await settled();
+    assert.equal(third.entries.length, 0, "it has been taken over");
+    second.leave(b);
+    const last = vault();
+    last.adopt(third, third.add);
+    await settled();
+    assert.equal(third.entries.length, 3, "nothing was lost on the way");
+    last.leave(third);
+  });
+}
+
+test("what does not fit stays where it is", () => {
+  const storage = new Store();
+  const [first, second] = [new Vault(storage, "p", null), new Vault(storage, "p", null)];
+  const [a, b] = [machine("ann", "1", "2"), machine("ann")];
+  first.flush(a);
+  first.leave(a);
+  second.adopt(b, () => {
+    throw new Error("full");
+  });
+  second.adopt(b, b.add);
+  assert.equal(b.entries.length, 2);
+  second.leave(b);
+});
+
+test("of an outbox as much is kept as there is room for, the oldest first", () => {
+  const storage = Object.assign(new Store(), { room: 400 });
+  const vault = new Vault(storage, "p", null);
+  const a = machine("ann", ...Array.from({ length: 20 }, (_, at) => `${at}`));
+  vault.flush(a);
+  const slot = JSON.parse([...storage.all.values()].find((text) => text.includes("entries")) ?? "null");
+  assert.deepEqual(
+    slot.entries.map((/** @type {any} */ one) => one.key),
+    ["0", "1", "2", "3", "4"],
+  );
+  vault.leave(a);
+});
+
+test("abandoned outboxes do not pile up", () => {
+  const storage = new Store();
+  for (let at = 0; at < 80; at += 1) {
+    const [vault, a] = [new Vault(storage, "p", null), machine(`user${at}`, "1")];
+    vault.flush(a);
+    vault.leave(a);
+  }
+  assert.ok([...storage.all.keys()].length <= 53, `${[...storage.all.keys()].length}`);
+});
