@@ -67,6 +67,8 @@ pub use alone::{Running, serve, serve_with, stop_signal};
 
 /// What is at `/admin`; nothing in a debug build that is far from its sources.
 static OPERATORS_PAGE: LazyLock<Option<Page>> = LazyLock::new(|| Page::of("admin"));
+/// What is at `/`, likewise.
+static CHAT_PAGE: LazyLock<Option<Page>> = LazyLock::new(|| Page::with_library("chat"));
 
 /// What a test, or a program that embeds the server, may put in.
 #[derive(Default)]
@@ -131,13 +133,21 @@ impl Routes {
     /// To be called where requests are answered, which is in the factory of a host's `HttpServer`: this thread's share
     /// of the server starts here.
     pub fn configure(&self, cfg: &mut web::ServiceConfig) {
-        let Self { transports, readiness, scrape, .. } = self;
+        let Self { app, transports, readiness, scrape, .. } = self;
         cfg.app_data(web::Data::from(Arc::clone(readiness)))
             .app_data(web::Data::from(Arc::clone(scrape)))
             .configure(admin::health);
         if self.part != Part::Clients {
             cfg.configure(admin::metrics);
             OPERATORS_PAGE.iter().for_each(|page| page.configure("/admin", cfg));
+        }
+        if self.part != Part::Operators {
+            let is_shown = app.context.config.web.chat;
+            CHAT_PAGE.iter().for_each(
+                |page| {
+                    if is_shown { page.configure("/", cfg) } else { page.configure_assets(cfg) }
+                },
+            );
         }
         let operators = |v1: &mut web::ServiceConfig| {
             v1.configure(admin::operators).configure(api::configure);

@@ -39,6 +39,7 @@ pub(super) fn check(raw: Raw, places: &Places) -> (Config, Vec<Fault>) {
         jwt: check.jwt(raw.jwt),
         rates: check.rates(&raw.rates),
         retention: raw.retention.check(&mut check),
+        web: raw.web,
         webhooks: check.webhooks(raw.webhooks),
         log: Logging {
             format: check.one_of("log.format", &raw.log.format, &LOG_FORMATS),

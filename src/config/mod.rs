@@ -10,6 +10,7 @@ mod print;
 mod raw;
 mod retention;
 mod valid;
+mod web;
 mod webhooks;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ pub use valid::{
     Admin, Algorithm, Argon2, Auth, Bind, Channels, Config, Durability, Engine, Jwt, JwtKey, Limits, LogFormat,
     Logging, Presence, Proxy, ProxyHeader, Rates, Registration, Server, Store, Tls,
 };
+pub use web::Web;
 pub use webhooks::{Secret, Webhook, holds};
 
 impl Config {

@@ -148,6 +148,8 @@ sections! {
 ;
     /// `[retention]`
     retention: super::retention::Raw,
+    /// `[web]`
+    web: super::web::Web,
     /// `[[webhooks]]`
     #[serde(skip_serializing_if = "Vec::is_empty")]
     webhooks: Vec<Written>,
@@ -274,20 +276,27 @@ impl From<&Config> for Raw {
                 leeway_s: from.jwt.leeway.as_secs(),
             },
             admin: Admin { bind: from.admin.bind.as_ref().map(ToString::to_string).unwrap_or_default() },
-            rates: Rates {
-                enabled: from.rates.enabled,
-                commands_per_second: u64::from(from.rates.commands_per_second),
-                bytes_per_second: u64::from(from.rates.bytes_per_second),
-                user_commands_per_second: u64::from(from.rates.user_commands_per_second),
-                user_bytes_per_second: u64::from(from.rates.user_bytes_per_second),
-                requests_per_second: u64::from(from.rates.requests_per_second),
-                connects_per_second: u64::from(from.rates.connects_per_second),
-                logins_per_minute: u64::from(from.rates.logins_per_minute),
-                sign_ups_per_hour: u64::from(from.rates.sign_ups_per_hour),
-            },
+            rates: Rates::of(from),
             log: Logging::of(from),
             retention: (&from.retention).into(),
+            web: from.web.clone(),
             webhooks: from.webhooks.iter().map(Written::from).collect(),
+        }
+    }
+}
+
+impl Rates {
+    fn of(from: &Config) -> Self {
+        Self {
+            enabled: from.rates.enabled,
+            commands_per_second: u64::from(from.rates.commands_per_second),
+            bytes_per_second: u64::from(from.rates.bytes_per_second),
+            user_commands_per_second: u64::from(from.rates.user_commands_per_second),
+            user_bytes_per_second: u64::from(from.rates.user_bytes_per_second),
+            requests_per_second: u64::from(from.rates.requests_per_second),
+            connects_per_second: u64::from(from.rates.connects_per_second),
+            logins_per_minute: u64::from(from.rates.logins_per_minute),
+            sign_ups_per_hour: u64::from(from.rates.sign_ups_per_hour),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::retention::Retention;
+use super::web::Web;
 use super::webhooks::Webhook;
 
 /// Everything that can be set.
@@ -37,6 +38,8 @@ pub struct Config {
     pub log: Logging,
     /// `[retention]`
     pub retention: Retention,
+    /// `[web]`
+    pub web: Web,
 }
 
 /// What is for operators.

@@ -6,10 +6,14 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::lean::lean;
+
 /// A file of a page.
 pub(super) struct File {
     /// Its media type.
     pub(super) kind: &'static str,
+    /// Whether a browser may show it by itself, so that it needs a policy.
+    pub(super) is_document: bool,
     /// Its bytes.
     pub(super) plain: Bytes,
     /// The same compressed, where that is less.
@@ -17,10 +21,16 @@ pub(super) struct File {
 }
 
 impl File {
-    /// A file of this name with these bytes.
+    /// A file of this name with these bytes; scripts and styles are sent without comments.
     pub(super) fn new(name: &str, plain: Vec<u8>) -> Self {
+        let plain = match name.rsplit_once('.') {
+            Some((_, "js" | "css")) => lean(&String::from_utf8_lossy(&plain)).into_bytes(),
+            _ => plain,
+        };
         let packed = gzip(&plain).filter(|packed| packed.len() < plain.len());
-        Self { kind: kind(name), plain: plain.into(), gzip: packed.map(Bytes::from) }
+        // Whatever a browser may show by itself.
+        let is_document = matches!(name.rsplit_once('.'), Some((_, "html" | "svg")));
+        Self { is_document, kind: kind(name), plain: plain.into(), gzip: packed.map(Bytes::from) }
     }
 }
 

@@ -42,7 +42,8 @@ async fn served(routes: Routes) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     // A page and what belongs to it are for a browser.
     let page = |pattern: &str| {
-        let part = pattern.strip_prefix("/admin").map(|rest| rest.trim_start_matches('/'));
+        let part = ["/admin", "/chat"].iter().find_map(|page| pattern.strip_prefix(page));
+        let part = part.map(|rest| rest.trim_start_matches('/'));
         let is_hash = |rest: &str| rest.len() == 16 && rest.chars().all(|digit| digit.is_ascii_hexdigit());
         let is_file = [".js", ".css", ".svg"].iter().any(|ending| pattern.ends_with(ending));
         is_file || part.is_some_and(|rest| rest.is_empty() || is_hash(rest))

@@ -240,7 +240,7 @@ async fn plain(to: SocketAddr, path: &str) -> String {
 }
 
 async fn the_server_says_that_it_is_to_be_asked_over_tls(stage: Stage) {
-    let site = stage.site().await;
+    let site = stage.site_with(|config| config.web.chat = false).await;
     let page = plain(site.address, "/").await;
     assert!(page.contains("wss://localhost/v1/ws") && !page.contains("http://"), "{page}");
 }

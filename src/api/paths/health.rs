@@ -9,7 +9,12 @@ use crate::metrics::CONTENT_TYPE;
 pub(super) fn requests() -> Vec<Request> {
     let head = |path, id| Request::new(HttpMethod::Head, path, id, "The same, without a body");
     vec![
-        Request::get("/", "welcome", "Say what this is").gives_text(200, "A text.", "text/plain; charset=utf-8"),
+        Request::get("/", "page", "Show the chat page").gives_text(
+            200,
+            "The page, or a text that says what this is, where the page is switched off.",
+            "text/html; charset=utf-8",
+        ),
+        head("/", "headPage").gives_nothing(200, "It is there."),
         Request::get("/healthz", "health", "Say whether requests are answered").gives::<Health>(200, "They are."),
         head("/healthz", "headHealth").gives_nothing(200, "They are."),
         Request::get("/readyz", "readiness", "Say whether clients should come")
