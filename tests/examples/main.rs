@@ -12,6 +12,7 @@ mod embed;
 mod engine;
 mod journal;
 mod load;
+mod product;
 mod program;
 mod terminal;
 mod tty;
