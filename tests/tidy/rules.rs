@@ -255,8 +255,7 @@ pub fn text_alone(source: &Source) -> Vec<String> {
 }
 
 /// Where a path in the docs may begin.
-const ROOTS: [&str; 9] =
-    ["src/", "docs/", "tests/", "examples/", "benches/", "web/", "packaging/", ".ci/", "clients/"];
+const ROOTS: [&str; 9] = ["src/", "docs/", "tests/", "examples/", "benches/", "web/", "packaging/", ".ci/", "clients/"];
 /// How the name of a file of this repository ends, where it stands without a folder.
 const ENDINGS: [&str; 3] = [".rs", ".md", ".toml"];
 
