@@ -64,7 +64,7 @@ pub trait Agent {
     /// Something was heard over a line.
     fn hear(&mut self, at: &mut At<'_>, no: SessionNo, heard: Heard, frame: Option<&Value>);
     /// When it wants to act.
-    fn due(&self, now: u64) -> u64;
+    fn due(&self) -> u64;
     /// Acts.
     fn act(&mut self, at: &mut At<'_>);
     /// What it still waits for, if it does, when everything has come to rest.
@@ -322,7 +322,7 @@ impl Agent for Careful {
         }
     }
 
-    fn due(&self, _: u64) -> u64 {
+    fn due(&self) -> u64 {
         match self.line {
             _ if self.is_gone() => u64::MAX,
             None => self.again,

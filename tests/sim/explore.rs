@@ -81,7 +81,7 @@ impl Agent for Scripted {
         }
     }
 
-    fn due(&self, _: u64) -> u64 {
+    fn due(&self) -> u64 {
         self.script.get(self.next).map_or(u64::MAX, |(at, _)| *at)
     }
 

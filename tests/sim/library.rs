@@ -131,7 +131,7 @@ impl Agent for Library {
         self.carry_out(at);
     }
 
-    fn due(&self, _: u64) -> u64 {
+    fn due(&self) -> u64 {
         let deadline = self.client.as_ref().and_then(Stepped::deadline);
         deadline.map_or(self.act, |deadline| self.act.min(deadline.0))
     }

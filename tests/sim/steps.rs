@@ -25,7 +25,7 @@ enum Choice {
 impl World {
     pub fn next_due(&self) -> u64 {
         let lines = self.lines.values().filter_map(Line::due);
-        let agents = self.agents.iter().flatten().map(|agent| agent.due(self.now));
+        let agents = self.agents.iter().flatten().map(|agent| agent.due());
         lines.chain(agents).min().unwrap_or(u64::MAX)
     }
 
@@ -44,7 +44,7 @@ impl World {
         }
         choices.extend(self.lines.values().filter(|line| line.is_ready(now)).map(|line| Choice::Line(line.no)));
         let due = |(number, agent): (usize, &Option<Box<dyn Agent>>)| {
-            agent.as_ref().filter(|agent| agent.due(now) <= now).map(|_| Choice::Agent(number))
+            agent.as_ref().filter(|agent| agent.due() <= now).map(|_| Choice::Agent(number))
         };
         choices.extend(self.agents.iter().enumerate().filter_map(due));
         if !choices.is_empty() && self.explored.as_ref().is_some_and(|(from, _)| *from <= now) {

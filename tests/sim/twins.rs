@@ -103,7 +103,7 @@ impl Agent for Twins {
         }
     }
 
-    fn due(&self, _: u64) -> u64 {
+    fn due(&self) -> u64 {
         self.act
     }
 
