@@ -36,3 +36,9 @@ test("a server that is overloaded is not stormed, whatever happened before", () 
   });
   assert.ok(all.length < 60, `${all.length} tries in 20 s`);
 });
+
+test("the transports take turns where something before the server refuses", () => {
+  const stage = begun();
+  const all = tries(stage, 5000, (now, conn) => stage.machine.down(now, conn, { why: "404", retryAfterMs: 100 }));
+  assert.deepEqual(all.slice(0, 4), ["websocket", "longpoll", "websocket", "longpoll"]);
+});
