@@ -42,3 +42,25 @@ test("the transports take turns where something before the server refuses", () =
   const all = tries(stage, 5000, (now, conn) => stage.machine.down(now, conn, { why: "404", retryAfterMs: 100 }));
   assert.deepEqual(all.slice(0, 4), ["websocket", "longpoll", "websocket", "longpoll"]);
 });
+
+test("a function is asked for another token after a night, though it gave one while it was online", () => {
+  const { machine, take, welcome } = begun({ asks: true });
+  machine.token(0, "first");
+  welcome(0);
+  machine.heard(1, 1, { type: "notice", code: "token_expiring" });
+  machine.token(2, "second");
+  const [{ frame }] = /** @type {any[]} */ (take("say"));
+  machine.heard(3, 1, { type: "refreshed", id: frame.id });
+  machine.down(10, 1, { why: "asleep" });
+  machine.tick(machine.deadline());
+  for (const asked of [1, 0]) {
+    const conn = machine.conns;
+    machine.opened(20, conn);
+    machine.take();
+    machine.heard(20, conn, { type: "error", code: "unauthenticated", message: "expired", close: 4500 });
+    machine.down(20, conn, { code: 4500, why: "" });
+    machine.tick(20);
+    assert.deepEqual([take("token").length, machine.state], [asked, asked ? "recovering" : "refused"]);
+    machine.token(20, "third");
+  }
+});

@@ -164,13 +164,20 @@ test("a hello that is refused tells why before the end", async () => {
 });
 
 test("an answer to the hello that is not the server's is no word of it", async () => {
-  for (const [status, body] of /** @type {[number, unknown][]} */ ([[502, "<html>"], [404, { close: 4500 }], [200, {}]])) {
+  /** @type {[number, unknown][]} */
+  const answers = [
+    [502, "<html>"],
+    [404, { close: 4500 }],
+    [200, {}],
+  ];
+  for (const [status, body] of answers) {
     const { told, next, until, wire } = stage();
     await until(() => told.length === 1);
     wire.say({ type: "hello", id: "0" });
     (await next("POST")).answer(status, body);
     await until(() => told.length === 2);
-    assert.deepEqual([told[1].down.spoke, told[1].down.code, told[1].down.why], [false, undefined, `HTTP status ${status}`]);
+    const { spoke, code, why } = told[1].down;
+    assert.deepEqual([spoke, code, why], [false, undefined, `HTTP status ${status}`]);
   }
 });
 
