@@ -1,7 +1,7 @@
 // What the client says over its connection: what the application asks, and what the machine itself needs. Pure.
 
+import { bytes } from "./checked.js";
 import { Disconnected, Full, TooLarge } from "./errors.js";
-import { bytes } from "./outbox.js";
 
 /**
  * @typedef {import("./machine.js").Machine} Machine

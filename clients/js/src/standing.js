@@ -108,6 +108,9 @@ export class Standing {
     const { parting } = line;
     const ended = code ?? parting?.close ?? 0;
     this.draining &&= line.stage === "up";
+    if (ended === 4503) {
+      this.outbox.blamed(parting?.message ?? why);
+    }
     this.offline();
     this.unanswered(line.conn);
     if (!this.begun) {
