@@ -265,10 +265,10 @@ export class Vault {
   }
 }
 
-/** By what a client comes, in short. @param {import("./standing.js").Identity} identity */
-function mark({ token, guest }) {
+/** By what a client comes, in short, whatever becomes of it. @param {import("./standing.js").Identity} identity */
+function mark({ given, asks, guest }) {
   let sum = 5381;
-  for (const character of token ?? `guest:${guest}`) {
+  for (const character of given ?? (asks ? "a function" : `guest:${guest}`)) {
     sum = ((sum * 33) ^ (character.codePointAt(0) ?? 0)) >>> 0;
   }
   return sum;

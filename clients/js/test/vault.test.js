@@ -76,6 +76,33 @@ for (const locks of [null, new Locks()]) {
   });
 }
 
+test("what was accepted before the first welcome is taken over by whoever comes alike", async () => {
+  const before = [
+    { asks: false, guest: "ann" },
+    { asks: true, token: null },
+    { asks: false, given: "t1", token: "t1" },
+  ];
+  const after = [
+    { asks: false, guest: "ann", token: "of the guest" },
+    { asks: true, token: "another" },
+    { asks: false, given: "t1", token: "of the welcome" },
+  ];
+  for (const [at, identity] of before.entries()) {
+    const storage = new Store();
+    const [first, second] = [new Vault(storage, "p", null), new Vault(storage, "p", null)];
+    const offline = Object.assign(machine("", "1"), { user: null, identity });
+    first.flush(offline);
+    first.leave(offline);
+    const wrong = Object.assign(machine("ann"), { identity: after[(at + 1) % 3] });
+    second.adopt(wrong, wrong.add);
+    assert.equal(wrong.entries.length, 0);
+    const right = Object.assign(machine("ann"), { identity: after[at] });
+    second.adopt(right, right.add);
+    assert.equal(right.entries.length, 1, `${at}`);
+    second.leave(right);
+  }
+});
+
 test("what does not fit stays where it is", () => {
   const storage = new Store();
   const [first, second] = [new Vault(storage, "p", null), new Vault(storage, "p", null)];
