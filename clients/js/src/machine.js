@@ -237,7 +237,7 @@ export class Machine extends Standing {
     }
     if (this.user !== null) {
       this.outbox.giveUp(new Disconnected("another user has come"));
-      this.tracks.map.forEach((track) => Object.assign(track, { cursor: null, start: {} }));
+      this.tracks.map.forEach((track) => Object.assign(track, { cursor: null, start: {}, belongs: false }));
     }
     this.user = user;
     this.tracks.kept = this.load(user);

@@ -34,7 +34,8 @@ export class Tracks extends Wanted {
         this.tell("reset", { channel, epoch });
       }
     }
-    Object.assign(track, { cursor, joined: frame, head, next, replayed: next + (frame.replay ?? 0), held: [] });
+    const replayed = next + (frame.replay ?? 0);
+    Object.assign(track, { cursor, joined: frame, belongs: track.member, head, next, replayed, held: [] });
     this.forgotten.delete(channel);
     this.version += 1;
     this.known.learn(channel, epoch, head);

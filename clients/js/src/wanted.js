@@ -9,8 +9,9 @@ import { Known } from "./known.js";
  * @typedef {import("./errors.js").ParlorError} ParlorError
  * @typedef {{ channel: string, start: { since?: Cursor, tail?: number }, member: boolean, cursor: Cursor | null,
  *   stage: "idle" | "joining" | "filling" | "live", at: number, next: number, replayed: number, held: Frame[],
- *   over: boolean, waiters: Waiter[], joined: Frame | null, head: number, fails: number }} Track `at` is when an
- *   idle one is joined, or a page of a filling one is asked for; Infinity while that is under way
+ *   over: boolean, waiters: Waiter[], joined: Frame | null, belongs: boolean, head: number, fails: number }} Track
+ *   `at` is when an idle one is joined, or a page of a filling one is asked for; Infinity while that is under way;
+ *   `belongs`: the user became a member, and if that has ended since, a mere reconnect does not undo it
  */
 
 /** All of them. */
@@ -54,6 +55,7 @@ export class Wanted {
         over: false,
         waiters: [],
         joined: null,
+        belongs: false,
         head: 0,
         fails: 0,
       };
@@ -135,13 +137,13 @@ export class Wanted {
       return said;
     };
     for (const track of this.map.values()) {
-      const { channel, start, stage, at, member, next } = track;
+      const { channel, start, stage, at, member, belongs, next } = track;
       if (stage === "idle") {
         if (!track.cursor && start.tail === undefined) {
           track.cursor = this.kept.get(channel) ?? null;
         }
         const from = track.cursor ? { since: track.cursor } : { tail: start.tail };
-        if (due({ type: "join", channel, ...from, member: member ? undefined : false }, "join", at)) {
+        if (due({ type: "join", channel, ...from, member: member && !belongs ? undefined : false }, "join", at)) {
           Object.assign(track, { stage: "joining", at: Infinity });
         }
       } else if (stage === "filling") {
