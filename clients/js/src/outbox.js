@@ -7,6 +7,8 @@ import { BadFrame, Full, ParlorError, TimedOut, TooLarge, passes } from "./error
 
 /** How many that failed are remembered, for the application to show. */
 const FAILED = 100;
+/** So often one may go from a newer base. */
+const LOOKS = 3;
 /** After so many times without any answer, over one connection, it fails. */
 const SILENCES = 5;
 
@@ -157,6 +159,12 @@ export class Outbox {
     const entry = this.land(id);
     if (!entry) {
       return;
+    }
+    if (error.code === "conflict" && !entry.unsure && entry.base && entry.tries < LOOKS) {
+      // No try of it was stored, so it may go from what is the newest now.
+      entry.tries += 1;
+      Object.assign(entry, { tried: false, base: null });
+      return this.again(entry, 0);
     }
     if (!passes(error)) {
       return this.fail(entry, error);

@@ -84,7 +84,7 @@ export function pump(m, now) {
   outbox.send(
     now,
     m.limits,
-    (channel) => ({ open: tracks.gate(channel), known: tracks.known.newest.get(channel) }),
+    (channel) => ({ open: tracks.gate(now, channel), known: tracks.known.newest.get(channel) }),
     (command) => {
       const id = m.id();
       const fits = m.up && room(m);

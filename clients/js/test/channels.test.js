@@ -55,3 +55,48 @@ test("a reconnect leaves the membership as it is", async (t) => {
     assert.deepEqual(await mine(), expected);
   }
 });
+
+test("what is published in a channel that is not heard goes from what is its newest a moment ago", () => {
+  const { machine, welcome, said } = begun();
+  welcome(0);
+  let keys = 0;
+  const history = (/** @type {number} */ now, /** @type {number} */ head) => {
+    const [{ type, id }] = said();
+    assert.equal(type, "history");
+    machine.heard(now, 1, { type, id, channel: "a", epoch: "e", head, messages: [] });
+  };
+  const published = (/** @type {number} */ now, /** @type {number} */ base) => {
+    const [frame] = said();
+    assert.deepEqual([frame.type, frame.base], ["publish", base]);
+    machine.heard(now, 1, { type: "published", id: frame.id, channel: "a", epoch: "e", seq: base + 1 });
+  };
+  const publish = (/** @type {number} */ now) =>
+    machine.publish(now, { channel: "a", key: `k${keys++}`, body: {}, at: now });
+  publish(0);
+  history(0, 5);
+  published(0, 5);
+  publish(5000);
+  published(5000, 6);
+  publish(20_000);
+  history(20_000, 900);
+  published(20_000, 900);
+});
+
+test("a publish whose base is too old is sent once more from the newest, unless it may be stored", () => {
+  for (const unsure of [false, true]) {
+    const { machine, welcome, said } = begun();
+    welcome(0);
+    /** @type {string[]} */
+    const ends = [];
+    const waiter = { resolve() {}, reject: (/** @type {any} */ error) => ends.push(error.code) };
+    machine.join(0, "a", {}, NOBODY);
+    machine.heard(0, 1, joined(said()[0], { head: 3, next: 4 }));
+    const words = { channel: "a", key: "k", body: {}, at: 0, tried: unsure, base: { epoch: "e", seq: 3 } };
+    machine.publish(0, { ...words, waiter });
+    const [first] = said();
+    machine.heard(1, 1, { type: "message", channel: "a", seq: 4, from: "bob", body: {} });
+    machine.heard(2, 1, { type: "error", id: first.id, code: "conflict", message: "" });
+    const seen = [first.base, said().map(({ base }) => base), ends];
+    assert.deepEqual(seen, unsure ? [3, [], ["conflict"]] : [3, [4], []]);
+  }
+});
