@@ -36,7 +36,7 @@ export class Tracks extends Wanted {
     }
     const replayed = next + (frame.replay ?? 0);
     Object.assign(track, { cursor, joined: frame, belongs: track.member, head, next, replayed, held: [] });
-    this.forgotten.delete(channel);
+    this.left.delete(channel);
     this.version += 1;
     this.known.learn(now, channel, epoch, head);
     this.tell("joined", frame);
@@ -247,15 +247,5 @@ export class Tracks extends Wanted {
       this.wake = Math.min(this.wake, this.known.looks.get(channel) ?? 0);
     }
     return fit;
-  }
-
-  /** How far each was handed on, those of an earlier client included. */
-  cursors() {
-    for (const { channel, cursor } of this.map.values()) {
-      if (cursor) {
-        this.kept.set(channel, cursor);
-      }
-    }
-    return this.kept;
   }
 }

@@ -25,8 +25,8 @@ export class Wanted {
     this.map = new Map();
     /** The cursors of an earlier client. @type {Map<string, Cursor>} */
     this.kept = new Map();
-    /** Those whose cursors are not to be kept any more. @type {Set<string>} */
-    this.forgotten = new Set();
+    /** Those that were left, with the cursor that is to be kept, if it is. @type {Map<string, Cursor | null>} */
+    this.left = new Map();
     /** Grows with each change of what has to be kept. */
     this.version = 0;
     /** When some channel may need something said. */
@@ -84,9 +84,10 @@ export class Wanted {
     track?.waiters.forEach((waiter) => waiter.reject(error));
     if (keep && track?.cursor) {
       this.kept.set(channel, track.cursor);
+      this.left.set(channel, track.cursor);
     } else if (!keep) {
       this.kept.delete(channel);
-      this.forgotten.add(channel);
+      this.left.set(channel, null);
     }
   }
 
