@@ -70,7 +70,9 @@ export class Vault {
   cursors(user) {
     /** @type {any[]} */
     const all = Object.values(this.#read(`cursors:${user}`) ?? {}).filter(Array.isArray);
-    const good = all.filter(([name, epoch, seq]) => `${typeof name} ${typeof epoch}` === "string string" && seq >= 0);
+    const good = all.filter(([name, epoch, seq]) => {
+      return typeof name === "string" && typeof epoch === "string" && Number.isSafeInteger(seq);
+    });
     return new Map(good.map(([channel, epoch, seq]) => [channel, { epoch, seq }]));
   }
 
@@ -153,10 +155,18 @@ export class Vault {
   }
 
   /** Nothing of this user is to be left. @param {Machine} machine */
-  forget({ user }) {
-    this.#remove("guest");
+  forget({ user, identity, outbox, tracks }) {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    [this.#outbox, this.#cursors] = [outbox.version, tracks.version];
+    this.#last.clear();
+    tracks.left.clear();
+    if (!identity.given && !identity.asks && this.#read("guest")?.name === identity.guest) {
+      this.#remove("guest");
+    }
     this.#remove(`cursors:${user}`);
     this.#drop(this.#me);
+    this.#letGo();
   }
 
   /**

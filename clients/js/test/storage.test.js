@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Disconnected } from "../src/index.js";
+import { Client, Disconnected } from "../src/index.js";
 import { ledger, until } from "./support/heard.js";
 import { EACH, stage } from "./support/stage.js";
 import { Store } from "./support/store.js";
@@ -205,4 +205,18 @@ test("who logs out leaves nothing behind", async (t) => {
     [...storage.all.keys()].filter((key) => !key.endsWith(":outboxes")),
     [],
   );
+});
+
+test("who logs out without a connection leaves nothing behind, and a guest's token is not an account's", async (t) => {
+  const storage = new Store();
+  storage.setItem("parlor:guest", '{"name":"ann","token":"t"}');
+  const client = new Client({ url: "http://127.0.0.1:9/", token: "t", storage, transports: ["longpoll"] });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  client.publish("lobby", "secret");
+  await client.logout();
+  t.mock.timers.tick(5000);
+  assert.deepEqual([...storage.all.keys()], ["parlor:guest"]);
+  const guest = new Client({ url: "http://127.0.0.1:9/", guest: "ann", storage, transports: ["longpoll"] });
+  await guest.logout();
+  assert.deepEqual([...storage.all.keys()], []);
 });
