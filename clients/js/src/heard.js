@@ -104,8 +104,7 @@ function event(m, now, conn, frame) {
       mine(m, frame, tracks.epoch(frame.channel));
       return tracks.message(now, frame);
     case "joined":
-      m.asks.takeAll(({ kind, command }) => kind === "join" && command.channel === frame.channel);
-      return tracks.joined(now, frame);
+      return joined(m, now, frame);
     case "published":
       tracks.learn(now, frame.channel, frame.epoch, frame.seq);
       return m.outbox.receipt(frame.id, frame);
@@ -136,6 +135,20 @@ function event(m, now, conn, frame) {
     replied(m, now, conn, frame);
   } else if (PLAIN.includes(frame.type)) {
     m.tell(frame.type, frame);
+  }
+}
+
+/**
+ * A join was answered: the one that is named, or over long-poll the oldest of that channel.
+ * @param {Machine} m
+ * @param {number} now
+ * @param {Frame} frame
+ */
+function joined(m, now, frame) {
+  const oldest = [...m.asks.sent].find(([, one]) => one.kind === "join" && one.command.channel === frame.channel);
+  const one = m.asks.take(frame.id ?? oldest?.[0]);
+  if (one || frame.id === undefined) {
+    m.tracks.joined(now, frame, one?.command);
   }
 }
 

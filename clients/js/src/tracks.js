@@ -19,11 +19,17 @@ const HELD = 2000;
 
 /** All of them. */
 export class Tracks extends Wanted {
-  /** The subscription starts, or starts anew, at this place of the stream. @param {number} now @param {Frame} frame */
-  joined(now, frame) {
+  /**
+   * The subscription starts, or starts anew, at this place of the stream.
+   * @param {number} now
+   * @param {Frame} frame
+   * @param {Frame} [command] the one that it answers, if that is known
+   */
+  joined(now, frame, command) {
     const { channel, epoch, first, next, head } = frame;
     const track = this.map.get(channel);
-    if (!track) {
+    if (!track || (command && command !== track.asked)) {
+      // It was left meanwhile, and another join is under way.
       return;
     }
     let cursor = { epoch, seq: next - 1 };
@@ -35,7 +41,8 @@ export class Tracks extends Wanted {
       }
     }
     const replayed = next + (frame.replay ?? 0);
-    Object.assign(track, { cursor, joined: frame, belongs: track.member, head, next, replayed, held: [] });
+    Object.assign(track, { cursor, joined: frame, head, next, replayed, held: [] });
+    track.belongs ||= command?.member !== false;
     this.left.delete(channel);
     this.version += 1;
     this.known.learn(now, channel, epoch, head);

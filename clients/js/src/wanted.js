@@ -9,9 +9,11 @@ import { Known } from "./known.js";
  * @typedef {import("./errors.js").ParlorError} ParlorError
  * @typedef {{ channel: string, start: { since?: Cursor, tail?: number }, member: boolean, cursor: Cursor | null,
  *   stage: "idle" | "joining" | "filling" | "live", at: number, next: number, replayed: number, held: Frame[],
- *   over: boolean, waiters: Waiter[], joined: Frame | null, belongs: boolean, head: number, fails: number }} Track
+ *   over: boolean, waiters: Waiter[], joined: Frame | null, belongs: boolean, head: number, fails: number,
+ *   asked: Frame | null }} Track
  *   `at` is when an idle one is joined, or a page of a filling one is asked for; Infinity while that is under way;
- *   `belongs`: the user became a member, and if that has ended since, a mere reconnect does not undo it
+ *   `belongs`: the user became a member, and if that has ended since, a mere reconnect does not undo it; `asked`: the
+ *   last join
  */
 
 /** All of them. */
@@ -56,6 +58,7 @@ export class Wanted {
         waiters: [],
         joined: null,
         belongs: false,
+        asked: null,
         head: 0,
         fails: 0,
       };
@@ -144,8 +147,9 @@ export class Wanted {
           track.cursor = this.kept.get(channel) ?? null;
         }
         const from = track.cursor ? { since: track.cursor } : { tail: start.tail };
-        if (due({ type: "join", channel, ...from, member: member && !belongs ? undefined : false }, "join", at)) {
-          Object.assign(track, { stage: "joining", at: Infinity });
+        const asked = { type: "join", channel, ...from, member: member && !belongs ? undefined : false };
+        if (due(asked, "join", at)) {
+          Object.assign(track, { asked, stage: "joining", at: Infinity });
         }
       } else if (stage === "filling") {
         const after = track.cursor?.seq ?? 0;

@@ -56,6 +56,24 @@ test("a reconnect leaves the membership as it is", async (t) => {
   }
 });
 
+for (const named of [true, false]) {
+  test(`a join that is refused is, though one before it was not ${named ? "" : "(long-poll)"}`, () => {
+    const { machine, welcome, said } = begun();
+    welcome(0);
+    /** @type {string[]} */
+    const ends = [];
+    machine.join(0, "a", {}, { resolve() {}, reject: () => ends.push("first") });
+    machine.request(0, { type: "leave", channel: "a" }, NOBODY);
+    machine.join(0, "a", {}, { resolve: () => ends.push("joined"), reject: (error) => ends.push(error.message) });
+    const [first, leave, second] = said();
+    const answer = joined(first);
+    machine.heard(1, 1, named ? answer : { ...answer, id: undefined });
+    machine.heard(1, 1, { type: "left", id: leave.id, channel: "a" });
+    machine.heard(1, 1, { type: "error", id: second.id, code: "not_found", message: "no" });
+    assert.deepEqual([ends, machine.tracks.map.size], [["first", "no"], 0]);
+  });
+}
+
 test("what is published in a channel that is not heard goes from what is its newest a moment ago", () => {
   const { machine, welcome, said } = begun();
   welcome(0);
