@@ -52,14 +52,15 @@ export class Backoff {
    * @param {{ notBefore?: number, within?: number }} hint what the server said about when to come back
    */
   lost(now, spoke, { notBefore, within }) {
-    if (this.online !== null && now - this.online >= STEADY) {
+    const steady = this.online !== null && now - this.online >= STEADY;
+    const blamed = !steady && !spoke && (this.online === null || ++this.brief % 3 === 0);
+    if (steady) {
       this.tries = this.brief = 0;
-    } else if (!spoke && (this.online === null || ++this.brief % 3 === 0)) {
-      this.failed += 1;
     }
+    this.failed += blamed ? 1 : 0;
     this.online = null;
     // Another transport is tried at once, the first time.
-    if (this.failed > 0 && this.failed < this.transports.length && notBefore === undefined && within === undefined) {
+    if (blamed && this.failed < this.transports.length && notBefore === undefined && within === undefined) {
       return 0;
     }
     const wait = Math.round(jittered(this.backoff, this.tries, this.random));

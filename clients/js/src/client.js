@@ -1,8 +1,9 @@
 // The client, as an application sees it.
 
+import { checked, publishable } from "./checked.js";
 import { Commands, quiet } from "./commands.js";
 import { Driver } from "./driver.js";
-import { BadFrame, Disconnected } from "./errors.js";
+import { Disconnected } from "./errors.js";
 import { shown } from "./outbox.js";
 import { Vault } from "./vault.js";
 
@@ -168,7 +169,10 @@ export class Client extends Commands {
    * @returns {Promise<Frame>} the first `joined`
    */
   join(channel, how = {}) {
-    return this.#wait((waiter) => this.#driver.do((machine, now) => machine.join(now, channel, how, waiter)));
+    return this.#wait((waiter) => {
+      const said = checked({ channel, ...how });
+      this.#driver.do((machine, now) => machine.join(now, said.channel, said, waiter));
+    });
   }
 
   /**
@@ -180,11 +184,9 @@ export class Client extends Commands {
    */
   publish(channel, body, { key = newKey(), kind, ref } = {}) {
     const { machine } = this.#driver;
-    const words = typeof body === "string" ? { text: body } : body;
     const done = this.#wait((waiter) => {
-      if (typeof words !== "object" || words === null || Array.isArray(words)) {
-        throw new BadFrame("body: expected an object or a string", { code: "bad_frame" });
-      }
+      const said = { channel, key, body: typeof body === "string" ? { text: body } : body, kind, ref };
+      const words = publishable(said, machine.welcome ? machine.limits.body_bytes : Infinity);
       const there = machine.outbox.find(machine.named(channel), key);
       if (there) {
         const before = there.waiter;
@@ -194,10 +196,7 @@ export class Client extends Commands {
         };
         return;
       }
-      const copy = JSON.parse(JSON.stringify(words));
-      this.#driver.do((_, now) =>
-        machine.publish(now, { channel, key, body: copy, kind, ref, at: Date.now(), waiter }),
-      );
+      this.#driver.do((_, now) => machine.publish(now, { ...words, at: Date.now(), waiter }));
     });
     return Object.assign(quiet(done), { key });
   }
@@ -213,8 +212,10 @@ export class Client extends Commands {
 
   /** @internal @override @param {Frame} command @returns {Promise<Frame>} */
   ask(command) {
-    const said = JSON.parse(JSON.stringify(command));
-    return this.#wait((waiter) => this.#driver.do((machine, now) => machine.request(now, said, waiter)));
+    return this.#wait((waiter) => {
+      const said = checked(command);
+      this.#driver.do((machine, now) => machine.request(now, said, waiter));
+    });
   }
 
   /** @param {(waiter: import("./types.js").Waiter) => void} begin @returns {Promise<any>} */

@@ -1,5 +1,6 @@
 // Does what the machine says: it hands it what happens, with the time, and carries out its effects.
 
+import { publishable } from "./checked.js";
 import { Machine } from "./machine.js";
 import { longPoll } from "./longpoll.js";
 import { webSocket } from "./websocket.js";
@@ -146,7 +147,7 @@ export class Driver {
   adopt() {
     const { outbox } = this.machine;
     const later = this.vault.adopt(this.machine, (words) => {
-      if (!outbox.find(words.channel, words.key)) {
+      if (sound(words) && !outbox.find(words.channel, words.key)) {
         this.do((machine, now) => machine.publish(now, words));
       }
     });
@@ -280,5 +281,14 @@ export class Driver {
     this.timer = undefined;
     const slept = this.now() - this.due > SLEPT;
     this.do((machine, now) => (slept ? machine.woke(now) : machine.tick(now)));
+  }
+}
+
+/** Whether what was kept can be sent. @param {import("./outbox.js").Words} words */
+function sound(words) {
+  try {
+    return !!publishable(words, Infinity);
+  } catch {
+    return false;
   }
 }

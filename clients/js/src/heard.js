@@ -104,10 +104,9 @@ function event(m, now, conn, frame) {
       mine(m, frame, tracks.epoch(frame.channel));
       return tracks.message(now, frame);
     case "joined":
-      m.asks.takeAll(({ kind, command }) => kind === "join" && command.channel === frame.channel);
-      return tracks.joined(frame);
+      return joined(m, now, frame);
     case "published":
-      tracks.learn(frame.channel, frame.epoch, frame.seq);
+      tracks.learn(now, frame.channel, frame.epoch, frame.seq);
       return m.outbox.receipt(frame.id, frame);
     case "closed":
       return tracks.closed(now, frame);
@@ -116,7 +115,7 @@ function event(m, now, conn, frame) {
       break;
     case "activity":
       if (tracks.known.newest.has(frame.channel)) {
-        tracks.learn(frame.channel, frame.epoch, frame.head);
+        tracks.learn(now, frame.channel, frame.epoch, frame.head);
       }
       break;
     case "presence":
@@ -136,6 +135,20 @@ function event(m, now, conn, frame) {
     replied(m, now, conn, frame);
   } else if (PLAIN.includes(frame.type)) {
     m.tell(frame.type, frame);
+  }
+}
+
+/**
+ * A join was answered: the one that is named, or over long-poll the oldest of that channel.
+ * @param {Machine} m
+ * @param {number} now
+ * @param {Frame} frame
+ */
+function joined(m, now, frame) {
+  const oldest = [...m.asks.sent].find(([, one]) => one.kind === "join" && one.command.channel === frame.channel);
+  const one = m.asks.take(frame.id ?? oldest?.[0]);
+  if (one || frame.id === undefined) {
+    m.tracks.joined(now, frame, one?.command);
   }
 }
 
@@ -167,7 +180,12 @@ function mine(m, message, epoch) {
 
 /** @param {Machine} m @param {number} now @param {number} conn @param {Frame} frame */
 function replied(m, now, conn, frame) {
-  if (frame.type === "error" && m.outbox.flights.has(frame.id)) {
+  const flight = m.outbox.flights.get(frame.id);
+  if (frame.type === "error" && flight) {
+    if (frame.code === "conflict" && flight.entry) {
+      // What was known of the channel is too old.
+      m.tracks.known.fresh.delete(flight.entry.channel);
+    }
     return m.outbox.refused(now, frame.id, errorOf(frame));
   }
   const one = m.asks.take(frame.id);
@@ -196,7 +214,7 @@ function replied(m, now, conn, frame) {
       m.tracks.page(now, command.channel, frame);
       break;
     case "look":
-      m.tracks.learn(command.channel, frame.epoch, frame.head);
+      m.tracks.learn(now, command.channel, frame.epoch, frame.head);
       break;
     case "refresh":
       m.welcome = { ...m.welcome, expires_at: frame.expires_at };

@@ -1,10 +1,13 @@
 // The newest message that is known of each channel, from which the base of a publish is taken. Pure.
 //
 // What was known over an older connection may be of a log that is gone. So before something is published in a channel
-// that is not heard, the server is asked once on each connection how far that has come.
+// that is not heard, the server is asked how far that has come, if that was not heard a moment ago on this connection.
 
 import { passes } from "./errors.js";
 import { jittered } from "./backoff.js";
+
+/** So long it is good to know how far a channel has come, in milliseconds. */
+const FRESH = 10_000;
 
 /** @typedef {import("./types.js").Cursor} Cursor */
 
@@ -15,8 +18,8 @@ export class Known {
     this.rules = rules;
     /** @type {Map<string, Cursor>} */
     this.newest = new Map();
-    /** Those of which something was heard on this connection. @type {Set<string>} */
-    this.fresh = new Set();
+    /** When something was last heard of each on this connection. @type {Map<string, number>} */
+    this.fresh = new Map();
     /** When each is to be asked about; Infinity if it is being asked. @type {Map<string, number>} */
     this.looks = new Map();
     this.fails = 0;
@@ -28,9 +31,15 @@ export class Known {
     this.looks.clear();
   }
 
-  /** A channel's log has come as far as this. @param {string} channel @param {string} epoch @param {number} seq */
-  learn(channel, epoch, seq) {
-    this.answered(channel);
+  /**
+   * A channel's log has come as far as this.
+   * @param {number} now
+   * @param {string} channel
+   * @param {string} epoch
+   * @param {number} seq
+   */
+  learn(now, channel, epoch, seq) {
+    this.answered(now, channel);
     const known = this.newest.get(channel);
     if (known?.epoch === epoch) {
       known.seq = Math.max(known.seq, seq);
@@ -39,18 +48,25 @@ export class Known {
     }
   }
 
-  /** Whether it has to be asked about before something is published there. @param {string} channel */
-  want(channel) {
-    if (!this.fresh.has(channel) && !this.looks.has(channel)) {
+  /**
+   * Whether it is known well enough to publish there; if not, it will be asked.
+   * @param {number} now
+   * @param {string} channel
+   */
+  fit(now, channel) {
+    const heard = this.fresh.get(channel);
+    const fit = heard !== undefined && now - heard < FRESH;
+    if (!fit && !this.looks.has(channel)) {
       this.looks.set(channel, 0);
     }
+    return fit;
   }
 
-  /** @param {string} channel */
-  answered(channel) {
+  /** @param {number} now @param {string} channel */
+  answered(now, channel) {
     this.fails = 0;
     this.looks.delete(channel);
-    this.fresh.add(channel);
+    this.fresh.set(channel, now);
   }
 
   /**
@@ -70,7 +86,7 @@ export class Known {
     } else {
       // Whoever may not read it sends without a base.
       this.newest.delete(channel);
-      this.answered(channel);
+      this.answered(now, channel);
     }
   }
 }

@@ -127,7 +127,9 @@ class LongPoll {
       return this.hang(true);
     }
     if (status !== 201 || body?.type !== "welcome") {
-      this.hear(failure(answer, hello));
+      if (body?.type === "error") {
+        this.hear(failure(answer, hello));
+      }
       return this.end(ending(answer));
     }
     this.secret = body.session;
@@ -238,5 +240,6 @@ function failure({ status, after, body }, { id }) {
 /** The end that an answer stands for. @param {Answer} answer @returns {import("./types.js").Down} */
 function ending({ status, after, body }) {
   const spoke = body?.type === "error";
-  return { code: body?.close, why: spoke ? body.message : `HTTP status ${status}`, retryAfterMs: after, spoke };
+  const why = spoke ? String(body.message) : `HTTP status ${status}`;
+  return { code: spoke ? body.close : undefined, why, retryAfterMs: after, spoke };
 }

@@ -91,8 +91,8 @@ export class Machine extends Standing {
       return this.begun && !this.line ? this.wait(now, true, {}, error.message) : undefined;
     }
     Object.assign(this.identity, { token });
+    this.fresh ||= this.stale;
     this.stale = false;
-    this.fresh = true;
     if (this.up) {
       ask(this, now, { type: "refresh", token }, "refresh");
     } else if (this.begun && !this.line && this.again === Infinity) {
@@ -237,7 +237,7 @@ export class Machine extends Standing {
     }
     if (this.user !== null) {
       this.outbox.giveUp(new Disconnected("another user has come"));
-      this.tracks.map.forEach((track) => Object.assign(track, { cursor: null, start: {} }));
+      this.tracks.map.forEach((track) => Object.assign(track, { cursor: null, start: {}, belongs: false }));
     }
     this.user = user;
     this.tracks.kept = this.load(user);

@@ -2,10 +2,15 @@
 // became of them. Pure.
 
 import { jittered } from "./backoff.js";
-import { Full, ParlorError, TooLarge, passes } from "./errors.js";
+import { bytes } from "./checked.js";
+import { BadFrame, Full, ParlorError, TimedOut, TooLarge, passes } from "./errors.js";
 
 /** How many that failed are remembered, for the application to show. */
 const FAILED = 100;
+/** So often one may go from a newer base. */
+const LOOKS = 3;
+/** After so many times without any answer, over one connection, it fails. */
+const SILENCES = 5;
 
 /**
  * @typedef {import("./types.js").Frame} Frame
@@ -15,14 +20,11 @@ const FAILED = 100;
  *   base?: Cursor | null, tried?: boolean, waiter?: Waiter }} Words `base` is what was known of the channel
  *   when the key was first sent, or before; `tried`: it was sent
  * @typedef {Words & { tried: boolean, unsure: boolean, state: "queued" | "sent" | "failed", notBefore: number,
- *   tries: number, error?: ParlorError }} Entry `unsure`: an earlier try may have been stored
+ *   tries: number, silences: number, error?: ParlorError }} Entry `unsure`: an earlier try may have been stored
  */
 
 /** @type {(channel: string, key: string) => string} */
 const place = (channel, key) => `${channel} ${key}`;
-
-/** How long a frame is. @param {Frame} frame */
-export const bytes = (frame) => new TextEncoder().encode(JSON.stringify(frame)).length;
 
 /** All of them. */
 export class Outbox {
@@ -57,7 +59,15 @@ export class Outbox {
       this.entries.delete(name);
     }
     /** @type {Entry} */
-    const entry = { tried: false, unsure: !!words.tried, ...words, state: "queued", notBefore: 0, tries: 0 };
+    const entry = {
+      tried: false,
+      unsure: !!words.tried,
+      ...words,
+      state: "queued",
+      notBefore: 0,
+      tries: 0,
+      silences: 0,
+    };
     this.entries.set(name, entry);
     this.open += 1;
     this.queued += 1;
@@ -150,12 +160,19 @@ export class Outbox {
     if (!entry) {
       return;
     }
+    if (error.code === "conflict" && !entry.unsure && entry.base && entry.tries < LOOKS) {
+      // No try of it was stored, so it may go from what is the newest now.
+      entry.tries += 1;
+      Object.assign(entry, { tried: false, base: null });
+      return this.again(entry, 0);
+    }
     if (!passes(error)) {
       return this.fail(entry, error);
     }
     entry.unsure ||= error.code === "unavailable" || error.code === "internal";
     const wait = error.retryAfterMs ?? jittered(this.rules.backoff, entry.tries, this.rules.random);
     entry.tries += 1;
+    entry.silences = 0;
     if (error.code === "rate_limited") {
       if (this.hold <= now) {
         this.window = Math.max(1, (this.flights.size + 1) / 2);
@@ -171,18 +188,34 @@ export class Outbox {
       this.unsure(id);
     }
     for (const entry of this.entries.values()) {
-      entry.notBefore = 0;
+      entry.notBefore = entry.silences = 0;
     }
     this.hold = 0;
   }
 
-  /** Those that were not answered in time go again. @param {number} now */
+  /** Those that were not answered in time go again, if not too often. @param {number} now */
   silent(now) {
-    for (const [id, { until }] of [...this.flights]) {
-      if (until <= now) {
+    for (const [id, { entry, until }] of [...this.flights]) {
+      if (until <= now && entry && ++entry.silences >= SILENCES) {
+        this.lose(id, new TimedOut("no reply came in time"));
+      } else if (until <= now) {
         this.unsure(id);
       }
     }
+  }
+
+  /** One under way fails, though it may be stored. @param {string} id @param {ParlorError} error */
+  lose(id, error) {
+    const entry = this.land(id);
+    if (entry) {
+      entry.unsure = true;
+      this.fail(entry, error);
+    }
+  }
+
+  /** There were too many bad frames: one of those under way may be such a one. @param {string} why */
+  blamed(why) {
+    [...this.flights.keys()].forEach((id) => this.lose(id, new BadFrame(why, { code: "bad_frame" })));
   }
 
   /** Takes one back that was not sent yet, or forgets one that failed. @param {string} key */

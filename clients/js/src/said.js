@@ -1,7 +1,7 @@
 // What the client says over its connection: what the application asks, and what the machine itself needs. Pure.
 
+import { bytes } from "./checked.js";
 import { Disconnected, Full, TooLarge } from "./errors.js";
-import { bytes } from "./outbox.js";
 
 /**
  * @typedef {import("./machine.js").Machine} Machine
@@ -84,7 +84,7 @@ export function pump(m, now) {
   outbox.send(
     now,
     m.limits,
-    (channel) => ({ open: tracks.gate(channel), known: tracks.known.newest.get(channel) }),
+    (channel) => ({ open: tracks.gate(now, channel), known: tracks.known.newest.get(channel) }),
     (command) => {
       const id = m.id();
       const fits = m.up && room(m);

@@ -77,7 +77,7 @@ export class Standing {
     this.refreshAt = Infinity;
     /** The token is to be asked for before the next connection. */
     this.stale = identity.asks;
-    /** The token that was refused came fresh: it is not asked for once more. */
+    /** The token was asked for anew and not welcomed yet: if it is refused, it is not asked for once more. */
     this.fresh = false;
     /** When it was last looked at what there is to say: what was due then waits for something else. */
     this.pumped = 0;
@@ -108,6 +108,9 @@ export class Standing {
     const { parting } = line;
     const ended = code ?? parting?.close ?? 0;
     this.draining &&= line.stage === "up";
+    if (ended === 4503) {
+      this.outbox.blamed(parting?.message ?? why);
+    }
     this.offline();
     this.unanswered(line.conn);
     if (!this.begun) {

@@ -19,11 +19,17 @@ const HELD = 2000;
 
 /** All of them. */
 export class Tracks extends Wanted {
-  /** The subscription starts, or starts anew, at this place of the stream. @param {Frame} frame */
-  joined(frame) {
+  /**
+   * The subscription starts, or starts anew, at this place of the stream.
+   * @param {number} now
+   * @param {Frame} frame
+   * @param {Frame} [command] the one that it answers, if that is known
+   */
+  joined(now, frame, command) {
     const { channel, epoch, first, next, head } = frame;
     const track = this.map.get(channel);
-    if (!track) {
+    if (!track || (command && command !== track.asked)) {
+      // It was left meanwhile, and another join is under way.
       return;
     }
     let cursor = { epoch, seq: next - 1 };
@@ -34,10 +40,12 @@ export class Tracks extends Wanted {
         this.tell("reset", { channel, epoch });
       }
     }
-    Object.assign(track, { cursor, joined: frame, head, next, replayed: next + (frame.replay ?? 0), held: [] });
-    this.forgotten.delete(channel);
+    const replayed = next + (frame.replay ?? 0);
+    Object.assign(track, { cursor, joined: frame, head, next, replayed, held: [] });
+    track.belongs ||= command?.member !== false;
+    this.left.delete(channel);
     this.version += 1;
-    this.known.learn(channel, epoch, head);
+    this.known.learn(now, channel, epoch, head);
     this.tell("joined", frame);
     track.waiters.splice(0).forEach((waiter) => waiter.resolve(frame));
     this.miss(track, Math.min(first, next), false);
@@ -75,7 +83,7 @@ export class Tracks extends Wanted {
     const { seq } = message;
     if (track.stage === "live" && seq === track.cursor.seq + 1) {
       track.fails = 0;
-      this.known.learn(track.channel, track.cursor.epoch, seq);
+      this.known.learn(now, track.channel, track.cursor.epoch, seq);
       this.hand(track, message);
     } else if (track.stage === "live" && seq > track.cursor.seq) {
       this.lost(now, track);
@@ -107,7 +115,7 @@ export class Tracks extends Wanted {
 
   /** A page came of what is missing. @param {number} now @param {string} channel @param {Frame} page */
   page(now, channel, page) {
-    this.learn(channel, page.epoch, page.head);
+    this.learn(now, channel, page.epoch, page.head);
     const track = this.map.get(channel);
     if (track?.stage !== "filling" || !track.cursor) {
       return;
@@ -219,36 +227,32 @@ export class Tracks extends Wanted {
     return track?.stage === "live" || track?.stage === "filling" ? track.cursor?.epoch : undefined;
   }
 
-  /** A channel's log has come as far as this. @param {string} channel @param {string} epoch @param {number} seq */
-  learn(channel, epoch, seq) {
+  /**
+   * A channel's log has come as far as this.
+   * @param {number} now
+   * @param {string} channel
+   * @param {string} epoch
+   * @param {number} seq
+   */
+  learn(now, channel, epoch, seq) {
     if ((this.epoch(channel) ?? epoch) === epoch) {
-      this.known.learn(channel, epoch, seq);
+      this.known.learn(now, channel, epoch, seq);
     }
   }
 
   /**
    * Whether a channel's publishes may go. If it is not heard, it has to be known first how far it has come.
+   * @param {number} now
    * @param {string} channel
    */
-  gate(channel) {
+  gate(now, channel) {
     if (this.map.has(channel)) {
       return this.epoch(channel) !== undefined;
     }
-    this.known.want(channel);
-    if (!this.known.fresh.has(channel)) {
+    const fit = this.known.fit(now, channel);
+    if (!fit) {
       this.wake = Math.min(this.wake, this.known.looks.get(channel) ?? 0);
-      return false;
     }
-    return true;
-  }
-
-  /** How far each was handed on, those of an earlier client included. */
-  cursors() {
-    for (const { channel, cursor } of this.map.values()) {
-      if (cursor) {
-        this.kept.set(channel, cursor);
-      }
-    }
-    return this.kept;
+    return fit;
   }
 }

@@ -41,6 +41,8 @@ export class Vault {
   /** What was written last: versions of the outbox and of the cursors. */
   #outbox = 0;
   #cursors = 0;
+  /** What was written last of each channel. @type {Map<string, string>} */
+  #last = new Map();
 
   /**
    * @param {import("./types.js").Keep | undefined} storage
@@ -66,16 +68,21 @@ export class Vault {
 
   /** The cursors that a user left. @param {string} user @returns {Map<string, Cursor>} */
   cursors(user) {
-    const all = Object.entries(this.#read(`cursors:${user}`) ?? {});
-    const good = all.filter(([, pair]) => typeof pair?.[0] === "string" && Number.isSafeInteger(pair[1]));
-    return new Map(good.map(([channel, [epoch, seq]]) => [channel, { epoch, seq }]));
+    /** @type {any[]} */
+    const all = Object.values(this.#read(`cursors:${user}`) ?? {}).filter(Array.isArray);
+    const good = all.filter(([name, epoch, seq]) => {
+      return typeof name === "string" && typeof epoch === "string" && Number.isSafeInteger(seq);
+    });
+    return new Map(good.map(([channel, epoch, seq]) => [channel, { epoch, seq }]));
   }
 
   /** Something may have to be written: soon, and not too often. @param {Machine} machine */
   changed(machine) {
     const { outbox, tracks } = machine;
     const dirty = outbox.version !== this.#outbox || tracks.version !== this.#cursors;
-    if (this.#storage && dirty && this.#timer === undefined) {
+    if (!this.#storage) {
+      tracks.left.clear();
+    } else if (dirty && this.#timer === undefined) {
       const wait = Math.max(0, Math.min(WRITE, this.#written + WRITE - Date.now()));
       this.#timer = setTimeout(() => this.flush(machine), wait);
     }
@@ -87,25 +94,46 @@ export class Vault {
     this.#timer = undefined;
     const { outbox, tracks, user, identity } = machine;
     if (!this.#storage) {
-      return;
+      return tracks.left.clear();
     }
     this.#written = Date.now();
     if (user !== null && tracks.version !== this.#cursors) {
       this.#cursors = tracks.version;
-      const all = this.cursors(user);
-      tracks.forgotten.forEach((channel) => all.delete(channel));
-      tracks.forgotten.clear();
-      for (const [channel, { epoch, seq }] of tracks.cursors()) {
-        const there = all.get(channel);
-        all.set(channel, { epoch, seq: there?.epoch === epoch ? Math.max(there.seq, seq) : seq });
-      }
-      const kept = [...all].slice(-CURSORS).map(([channel, { epoch, seq }]) => [channel, [epoch, seq]]);
-      this.#write(`cursors:${user}`, Object.fromEntries(kept));
+      this.#merge(user, tracks);
     }
     if (outbox.version !== this.#outbox) {
       this.#outbox = outbox.version;
       this.#keep({ user, as: mark(identity), entries: outbox.kept() });
     }
+  }
+
+  /**
+   * Writes what has changed here: what others wrote of other channels stays. The last that changed are kept.
+   * @param {string} user
+   * @param {import("./tracks.js").Tracks} tracks
+   */
+  #merge(user, { left, map }) {
+    const all = this.cursors(user);
+    const put = (/** @type {string} */ channel, /** @type {Cursor} */ { epoch, seq }) => {
+      const there = all.get(channel);
+      all.delete(channel);
+      all.set(channel, { epoch, seq: there?.epoch === epoch ? Math.max(there.seq, seq) : seq });
+    };
+    left.forEach((cursor, channel) => (cursor ? put(channel, cursor) : all.delete(channel)));
+    left.clear();
+    const last = this.#last;
+    this.#last = new Map();
+    for (const { channel, cursor, joined } of map.values()) {
+      if (cursor && joined) {
+        const text = `${user} ${cursor.epoch} ${cursor.seq}`;
+        this.#last.set(channel, text);
+        if (last.get(channel) !== text) {
+          put(channel, cursor);
+        }
+      }
+    }
+    const kept = [...all].slice(-CURSORS).map(([channel, { epoch, seq }]) => [channel, epoch, seq]);
+    this.#write(`cursors:${user}`, kept);
   }
 
   /** This client goes: what it has may be taken over, until it is back. @param {Machine} machine */
@@ -127,10 +155,18 @@ export class Vault {
   }
 
   /** Nothing of this user is to be left. @param {Machine} machine */
-  forget({ user }) {
-    this.#remove("guest");
+  forget({ user, identity, outbox, tracks }) {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    [this.#outbox, this.#cursors] = [outbox.version, tracks.version];
+    this.#last.clear();
+    tracks.left.clear();
+    if (!identity.given && !identity.asks && this.#read("guest")?.name === identity.guest) {
+      this.#remove("guest");
+    }
     this.#remove(`cursors:${user}`);
     this.#drop(this.#me);
+    this.#letGo();
   }
 
   /**
@@ -265,10 +301,10 @@ export class Vault {
   }
 }
 
-/** By what a client comes, in short. @param {import("./standing.js").Identity} identity */
-function mark({ token, guest }) {
+/** By what a client comes, in short, whatever becomes of it. @param {import("./standing.js").Identity} identity */
+function mark({ given, asks, guest }) {
   let sum = 5381;
-  for (const character of token ?? `guest:${guest}`) {
+  for (const character of given ?? (asks ? "a function" : `guest:${guest}`)) {
     sum = ((sum * 33) ^ (character.codePointAt(0) ?? 0)) >>> 0;
   }
   return sum;

@@ -9,8 +9,11 @@ import { Known } from "./known.js";
  * @typedef {import("./errors.js").ParlorError} ParlorError
  * @typedef {{ channel: string, start: { since?: Cursor, tail?: number }, member: boolean, cursor: Cursor | null,
  *   stage: "idle" | "joining" | "filling" | "live", at: number, next: number, replayed: number, held: Frame[],
- *   over: boolean, waiters: Waiter[], joined: Frame | null, head: number, fails: number }} Track `at` is when an
- *   idle one is joined, or a page of a filling one is asked for; Infinity while that is under way
+ *   over: boolean, waiters: Waiter[], joined: Frame | null, belongs: boolean, head: number, fails: number,
+ *   asked: Frame | null }} Track
+ *   `at` is when an idle one is joined, or a page of a filling one is asked for; Infinity while that is under way;
+ *   `belongs`: the user became a member, and if that has ended since, a mere reconnect does not undo it; `asked`: the
+ *   last join
  */
 
 /** All of them. */
@@ -24,8 +27,8 @@ export class Wanted {
     this.map = new Map();
     /** The cursors of an earlier client. @type {Map<string, Cursor>} */
     this.kept = new Map();
-    /** Those whose cursors are not to be kept any more. @type {Set<string>} */
-    this.forgotten = new Set();
+    /** Those that were left, with the cursor that is to be kept, if it is. @type {Map<string, Cursor | null>} */
+    this.left = new Map();
     /** Grows with each change of what has to be kept. */
     this.version = 0;
     /** When some channel may need something said. */
@@ -54,6 +57,8 @@ export class Wanted {
         over: false,
         waiters: [],
         joined: null,
+        belongs: false,
+        asked: null,
         head: 0,
         fails: 0,
       };
@@ -82,9 +87,10 @@ export class Wanted {
     track?.waiters.forEach((waiter) => waiter.reject(error));
     if (keep && track?.cursor) {
       this.kept.set(channel, track.cursor);
+      this.left.set(channel, track.cursor);
     } else if (!keep) {
       this.kept.delete(channel);
-      this.forgotten.add(channel);
+      this.left.set(channel, null);
     }
   }
 
@@ -135,14 +141,15 @@ export class Wanted {
       return said;
     };
     for (const track of this.map.values()) {
-      const { channel, start, stage, at, member, next } = track;
+      const { channel, start, stage, at, member, belongs, next } = track;
       if (stage === "idle") {
         if (!track.cursor && start.tail === undefined) {
           track.cursor = this.kept.get(channel) ?? null;
         }
         const from = track.cursor ? { since: track.cursor } : { tail: start.tail };
-        if (due({ type: "join", channel, ...from, member: member ? undefined : false }, "join", at)) {
-          Object.assign(track, { stage: "joining", at: Infinity });
+        const asked = { type: "join", channel, ...from, member: member && !belongs ? undefined : false };
+        if (due(asked, "join", at)) {
+          Object.assign(track, { asked, stage: "joining", at: Infinity });
         }
       } else if (stage === "filling") {
         const after = track.cursor?.seq ?? 0;

@@ -20,6 +20,13 @@ test("the other transport is tried at once, and then they take turns", () => {
   ]);
 });
 
+test("the other transport is tried at once only if the one before did not get through", () => {
+  const backoff = new Backoff(BOTH, LIMITS, all);
+  backoff.lost(0, false, {});
+  const waits = [0, 1, 2].map(() => backoff.lost(0, true, {}));
+  assert.deepEqual(waits, [250, 500, 1000]);
+});
+
 test("what worked last is tried first", () => {
   const backoff = new Backoff(BOTH, LIMITS, all);
   backoff.lost(0, false, {});

@@ -163,6 +163,24 @@ test("a hello that is refused tells why before the end", async () => {
   assert.deepEqual([told[1].code, told[1].id, told[2].down.spoke], ["unauthenticated", "0", true]);
 });
 
+test("an answer to the hello that is not the server's is no word of it", async () => {
+  /** @type {[number, unknown][]} */
+  const answers = [
+    [502, "<html>"],
+    [404, { close: 4500 }],
+    [200, {}],
+  ];
+  for (const [status, body] of answers) {
+    const { told, next, until, wire } = stage();
+    await until(() => told.length === 1);
+    wire.say({ type: "hello", id: "0" });
+    (await next("POST")).answer(status, body);
+    await until(() => told.length === 2);
+    const { spoke, code, why } = told[1].down;
+    assert.deepEqual([spoke, code, why], [false, undefined, `HTTP status ${status}`]);
+  }
+});
+
 test("a command whose answer is lost ends the connection", async () => {
   const { told, next, until, welcome, wire } = stage();
   await welcome();

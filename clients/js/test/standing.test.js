@@ -2,41 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Machine } from "../src/machine.js";
-
-/** @typedef {Record<string, any>} Frame */
-const NOBODY = { resolve() {}, reject() {} };
-
-/** A machine, and what it wants done. @param {Partial<import("../src/standing.js").Identity>} [identity] */
-function begun(identity) {
-  const rules = {
-    backoff: { min: 100, max: 1000 },
-    refill: 500,
-    outbox: 10,
-    greeting: 8000,
-    answer: 15_000,
-    patience: 5000,
-    probe: { min: 30_000, max: 60_000 },
-    random: () => 0.5,
-  };
-  const machine = new Machine(
-    rules,
-    ["websocket", "longpoll"],
-    { asks: false, guest: "ann", ...identity },
-    () => new Map(),
-  );
-  const take = (/** @type {string} */ what) => machine.take().filter((effect) => effect.do === what);
-  const said = () => take("say").map((effect) => /** @type {any} */ (effect).frame);
-  const welcome = (/** @type {number} */ now, /** @type {Frame} */ more = {}) => {
-    const conn = machine.conns;
-    machine.opened(now, conn);
-    const frame = { type: "welcome", user: "~ann-1", token: "t", heartbeat_ms: 25_000, timeout_ms: 60_000, ...more };
-    machine.heard(now, conn, frame);
-    return said();
-  };
-  machine.start(0);
-  return { machine, take, said, welcome };
-}
+import { NOBODY, begun } from "./support/begun.js";
 
 test("a silent connection is asked after a heartbeat, and given up when the time is over", () => {
   const { machine, said, welcome, take } = begun();

@@ -28,7 +28,7 @@ class Locks {
 /** A machine, as far as a vault looks at it. @param {string} user @param {string[]} keys */
 function machine(user, ...keys) {
   const entries = keys.map((key) => ({ channel: "lobby", key, body: {}, at: 0 }));
-  const tracks = { version: 0, cursors: () => new Map(), forgotten: new Set() };
+  const tracks = { version: 0, map: new Map(), left: new Map() };
   const outbox = { version: 1, kept: () => entries };
   const add = (/** @type {any} */ words) => (entries.push(words), (outbox.version += 1));
   return /** @type {any} */ ({ user, identity: { token: "t" }, tracks, outbox, entries, add });
@@ -76,6 +76,33 @@ for (const locks of [null, new Locks()]) {
   });
 }
 
+test("what was accepted before the first welcome is taken over by whoever comes alike", async () => {
+  const before = [
+    { asks: false, guest: "ann" },
+    { asks: true, token: null },
+    { asks: false, given: "t1", token: "t1" },
+  ];
+  const after = [
+    { asks: false, guest: "ann", token: "of the guest" },
+    { asks: true, token: "another" },
+    { asks: false, given: "t1", token: "of the welcome" },
+  ];
+  for (const [at, identity] of before.entries()) {
+    const storage = new Store();
+    const [first, second] = [new Vault(storage, "p", null), new Vault(storage, "p", null)];
+    const offline = Object.assign(machine("", "1"), { user: null, identity });
+    first.flush(offline);
+    first.leave(offline);
+    const wrong = Object.assign(machine("ann"), { identity: after[(at + 1) % 3] });
+    second.adopt(wrong, wrong.add);
+    assert.equal(wrong.entries.length, 0);
+    const right = Object.assign(machine("ann"), { identity: after[at] });
+    second.adopt(right, right.add);
+    assert.equal(right.entries.length, 1, `${at}`);
+    second.leave(right);
+  }
+});
+
 test("what does not fit stays where it is", () => {
   const storage = new Store();
   const [first, second] = [new Vault(storage, "p", null), new Vault(storage, "p", null)];
@@ -88,6 +115,57 @@ test("what does not fit stays where it is", () => {
   second.adopt(b, b.add);
   assert.equal(b.entries.length, 2);
   second.leave(b);
+});
+
+/** A machine of ann that has come so far in these channels. @param {Record<string, [string, number]>} cursors */
+function reading(cursors) {
+  const one = machine("ann");
+  one.tracks.version = 1;
+  for (const [channel, [epoch, seq]] of Object.entries(cursors)) {
+    one.tracks.map.set(channel, { channel, cursor: { epoch, seq }, joined: {} });
+  }
+  return one;
+}
+
+test("a client writes only the cursors that it moved itself", () => {
+  const storage = new Store();
+  const kept = () => {
+    const all = [...new Vault(storage, "p", null).cursors("ann")];
+    return Object.fromEntries(all.map(([name, { epoch, seq }]) => [name, epoch + seq]));
+  };
+  const [first, second] = [new Vault(storage, "p", null), new Vault(storage, "p", null)];
+  const [a, b] = [reading({ x: ["old", 5], z: ["e", 1] }), reading({ y: ["e", 1] })];
+  first.flush(a);
+  second.flush(b);
+  b.tracks.map.set("x", { channel: "x", cursor: { epoch: "new", seq: 3 }, joined: {} });
+  b.tracks.left.set("z", null);
+  b.tracks.version += 1;
+  second.flush(b);
+  a.tracks.version += 1;
+  first.flush(a);
+  assert.deepEqual(kept(), { x: "new3", y: "e1" });
+  a.tracks.left.set("x", { epoch: "new", seq: 9 });
+  a.tracks.map.delete("x");
+  a.tracks.version += 1;
+  first.flush(a);
+  assert.deepEqual(kept(), { x: "new9", y: "e1" }, "one that is heard no more, but not left");
+});
+
+test("the cursors that moved last are kept", () => {
+  const storage = new Store();
+  const vault = new Vault(storage, "p", null);
+  const a = reading({ busy: ["e", 1], 7: ["e", 1] });
+  vault.flush(a);
+  for (let at = 0; at < 600; at += 1) {
+    a.tracks.map.set(`c${at}`, { channel: `c${at}`, cursor: { epoch: "e", seq: 1 }, joined: {} });
+    for (const name of ["busy", "7"]) {
+      a.tracks.map.get(name).cursor.seq += 1;
+    }
+    a.tracks.version += 1;
+    vault.flush(a);
+  }
+  const all = vault.cursors("ann");
+  assert.deepEqual([all.size, all.get("busy")?.seq, all.get("7")?.seq], [500, 601, 601]);
 });
 
 test("of an outbox as much is kept as there is room for, the oldest first", () => {

@@ -118,6 +118,9 @@ for (const transports of EACH) {
     await ann.join("lobby");
     await assert.rejects(ann.publish("lobby", "x".repeat(2000)), TooLarge);
     await assert.rejects(ann.publish("lobby", "x".repeat(70_000)), TooLarge);
+    assert.equal(ann.outbox.length, 0);
+    await assert.rejects(ann.publish("lobby", "x", { kind: "edit" }), Forbidden);
+    await assert.rejects(ann.publish("lobby", "x", { kind: "wave" }), BadFrame);
     assert.deepEqual(
       ann.outbox.map(({ state }) => state),
       ["failed", "failed"],
