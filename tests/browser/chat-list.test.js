@@ -208,3 +208,15 @@ test("what is searched for is found in what is loaded, and further back", async 
   await page.locator("mark").first().waitFor({ state: "detached" });
   assert.ok((await messages(page).count()) > 0);
 });
+
+test("what is searched for is marked behind letters that become two when they are small", async (t) => {
+  const server = await Server.start(t);
+  const page = await guest(t, server, "ann");
+  await page.locator("#area").fill("İİİİ, and find");
+  await page.keyboard.press("Enter");
+  await sees(page, "and find");
+  await page.keyboard.press("Control+f");
+  await page.keyboard.type("find");
+  await says(page.locator("#search-said"), "1 of 1");
+  assert.deepEqual(await page.locator(".found mark").allTextContents(), ["find"]);
+});

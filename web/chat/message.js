@@ -139,6 +139,12 @@ function readers(users) {
   return shown;
 }
 
+/** A text in small letters, each where it stood: some letters become two. */
+function small(said) {
+  const letters = said.toLowerCase();
+  return letters.length === said.length ? letters : said;
+}
+
 /** Marks what was looked for in the words that are there. */
 function mark(element, query) {
   const walk = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
@@ -148,7 +154,7 @@ function mark(element, query) {
   }
   for (const node of nodes) {
     let rest = node;
-    for (let at; (at = rest.data.toLowerCase().indexOf(query)) !== -1; ) {
+    for (let at; (at = small(rest.data).indexOf(query)) !== -1; ) {
       const found = rest.splitText(at);
       rest = found.splitText(query.length);
       const marked = make("mark", {}, found.data);
