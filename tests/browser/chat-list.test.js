@@ -124,7 +124,7 @@ test("a page of older ones is put in front without a jump", async (t) => {
   assert.equal((await inSight(page)).key, here.key);
 });
 
-test("a list of a hundred thousand draws each frame in time, wherever it is scrolled to", async (t) => {
+test("a list of a hundred thousand has in the document what is in sight, wherever it is scrolled to", async (t) => {
   const server = await Server.start(t);
   const page = await door(t, server);
   const found = await page.evaluate(async () => {
