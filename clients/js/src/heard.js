@@ -77,7 +77,7 @@ function welcomed(m, now, line, frame) {
   m.alive(now, line.conn);
   m.backoff.welcomed(now, line.over);
   Object.assign(m.limits, frame.limits);
-  m.identity.token = frame.token ?? m.identity.token;
+  m.identity.token = typeof frame.token === "string" ? frame.token : m.identity.token;
   m.identity.kept = m.fresh = m.draining = false;
   m.met = true;
   m.welcome = frame;
