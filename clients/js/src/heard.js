@@ -192,13 +192,13 @@ function replied(m, now, conn, frame) {
   if (!one) {
     return;
   }
-  const { kind, command, waiter } = one;
+  const { kind, command, waiter, but } = one;
   if (frame.type === "error") {
     return failed(m, now, one, errorOf(frame));
   }
   switch (kind) {
     case "watch":
-      m.watches.add(command);
+      m.watches.add(command, but);
       if (m.up?.conn !== conn) {
         m.watches.again(command, now);
       }
