@@ -6,7 +6,8 @@ const USERS = 500;
 /**
  * @typedef {import("./types.js").Frame} Frame
  * @typedef {"app" | "leave" | "watch" | "rewatch" | "join" | "page" | "look" | "refresh" | "ping" | "logout"} Kind
- * @typedef {{ kind: Kind, command: Frame, until: number, conn: number, waiter?: import("./types.js").Waiter }} Ask
+ * @typedef {{ kind: Kind, command: Frame, until: number, conn: number, waiter?: import("./types.js").Waiter,
+ *   but?: Frame[] }} Ask `but`: what was asked not to be watched any more, after this one
  */
 
 /** All that wait. */
@@ -34,6 +35,18 @@ export class Asks {
     return [...all.map(([, ask]) => ask), ...queued];
   }
 
+  /** All of them, those that were sent first. */
+  all() {
+    return [...this.sent.values(), ...this.queue];
+  }
+
+  /** What the watches before it say of these does not hold any more. @param {Frame} command */
+  unwatched(command) {
+    for (const one of this.all().filter(({ kind }) => kind === "watch")) {
+      one.but = [...(one.but ?? []), command];
+    }
+  }
+
   /** Whether some were sent that fit. @param {(ask: Ask) => boolean} fits */
   some(fits) {
     return [...this.sent.values()].some(fits);
@@ -41,7 +54,7 @@ export class Asks {
 
   /** When the first of them is late. */
   deadline() {
-    return [...this.sent.values(), ...this.queue].reduce((at, { until }) => Math.min(at, until), Infinity);
+    return this.all().reduce((at, { until }) => Math.min(at, until), Infinity);
   }
 }
 
@@ -60,12 +73,21 @@ export class Watches {
     this.held = [];
   }
 
-  /** The server took a watch. @param {Frame} command */
-  add({ users = [], channel }) {
-    users.forEach((/** @type {string} */ user) => this.users.add(user));
-    if (channel) {
+  /** The server took a watch. @param {Frame} command @param {Frame[]} [but] later ones to the contrary */
+  add({ users = [], channel }, but = []) {
+    const not = but.flatMap((one) => one.users ?? []);
+    users.forEach((/** @type {string} */ user) => not.includes(user) || this.users.add(user));
+    if (channel && but.every((one) => one.channel !== channel)) {
       this.channels.add(channel);
     }
+  }
+
+  /** What of a watch is to be set up again; null if nothing of it is wanted any more. @param {Frame} command */
+  still({ users = [], channel }) {
+    const wanted = users.filter((/** @type {string} */ user) => this.users.has(user));
+    const there = this.channels.has(channel) ? channel : undefined;
+    const some = wanted.length > 0 ? wanted : undefined;
+    return some || there ? { type: "watch", users: some, channel: there } : null;
   }
 
   /** These are not watched any more. @param {Frame} command */

@@ -30,6 +30,9 @@ export class Driver {
     this.tell = tell;
     this.fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
     this.WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    if (!["function", "string", "undefined"].includes(typeof (token ?? undefined))) {
+      throw new TypeError(`token: expected a string or a function, got ${typeof token}`);
+    }
     this.source = typeof token === "function" ? token : null;
     const chosen = transports ?? ["websocket", "longpoll"];
     const usable = chosen.filter((one) => one === "longpoll" || (one === "websocket" && this.WebSocket));
@@ -131,8 +134,8 @@ export class Driver {
     }
     if (type === "welcome") {
       const { identity } = this.machine;
-      if (event.guest && identity.guest !== undefined && !identity.given && !identity.asks && event.token) {
-        this.vault.keepToken(identity.guest, event.token);
+      if (event.guest && typeof identity.guest === "string" && !identity.given && !identity.asks && identity.token) {
+        this.vault.keepToken(identity.guest, identity.token);
       }
       this.adopt();
     }
@@ -195,12 +198,21 @@ export class Driver {
 
   /** Asks the application for the token. */
   async ask() {
+    const { rules, identity } = this.machine;
+    let [token, failed, timer] = /** @type {any[]} */ ([]);
     try {
-      const token = await this.source?.();
-      this.do((machine, now) => machine.token(now, token));
+      const late = new Promise((_, fail) => {
+        timer = setTimeout(() => fail(new Error("the token did not come in time")), rules.greeting);
+      });
+      token = (await Promise.race([this.source?.(), late])) || undefined;
+      if (typeof token !== "string" && (token !== undefined || identity.guest === undefined)) {
+        throw new TypeError(`token: expected a string, got ${typeof token}`);
+      }
     } catch (error) {
-      this.do((machine, now) => machine.token(now, null, /** @type {Error} */ (error)));
+      failed = error instanceof Error ? error : new Error(String(error));
     }
+    clearTimeout(timer);
+    this.do((machine, now) => machine.token(now, token, failed));
   }
 
   /** @param {number} conn @param {import("./types.js").Transport} over */

@@ -77,7 +77,7 @@ function welcomed(m, now, line, frame) {
   m.alive(now, line.conn);
   m.backoff.welcomed(now, line.over);
   Object.assign(m.limits, frame.limits);
-  m.identity.token = frame.token ?? m.identity.token;
+  m.identity.token = typeof frame.token === "string" ? frame.token : m.identity.token;
   m.identity.kept = m.fresh = m.draining = false;
   m.met = true;
   m.welcome = frame;
@@ -192,13 +192,13 @@ function replied(m, now, conn, frame) {
   if (!one) {
     return;
   }
-  const { kind, command, waiter } = one;
+  const { kind, command, waiter, but } = one;
   if (frame.type === "error") {
     return failed(m, now, one, errorOf(frame));
   }
   switch (kind) {
     case "watch":
-      m.watches.add(command);
+      m.watches.add(command, but);
       if (m.up?.conn !== conn) {
         m.watches.again(command, now);
       }

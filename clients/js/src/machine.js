@@ -214,10 +214,14 @@ export class Machine extends Standing {
   /** Any other command. @param {number} now @param {Frame} command @param {Waiter} waiter */
   request(now, command, waiter) {
     const { type } = command;
+    if (command.channel) {
+      command.channel = this.named(command.channel);
+    }
     if (type === "leave") {
-      this.tracks.forget(this.named(command.channel), new Disconnected("it was left"), command.only === "session");
+      this.tracks.forget(command.channel, new Disconnected("it was left"), command.only === "session");
     } else if (type === "unwatch") {
       this.watches.remove(command);
+      this.asks.unwatched(command);
     }
     request(this, now, command, waiter, type === "leave" || type === "watch" ? type : "app");
   }
@@ -243,6 +247,7 @@ export class Machine extends Standing {
     this.tracks.kept = this.load(user);
     this.tracks.rename((channel) => this.named(channel));
     this.outbox.rename((channel) => this.named(channel));
+    this.asks.queue.forEach(({ command }) => (command.channel &&= this.named(command.channel)));
   }
 
   /** A channel's full name, as far as it is known who we are. @param {string} channel */

@@ -48,9 +48,6 @@ export function ask(m, now, command, kind, waiter) {
  * @param {Kind} [kind]
  */
 export function request(m, now, command, waiter, kind = "app") {
-  if (command.channel) {
-    command.channel = m.named(command.channel);
-  }
   if (!m.begun) {
     waiter.reject(m.error ?? new Disconnected("not connected"));
   } else if (m.asks.queue.length >= QUEUE) {
@@ -77,7 +74,11 @@ export function pump(m, now) {
   // A channel that was left is joined anew only behind that.
   queued(m, now, (kind) => kind === "leave");
   tracks.needs(now, (command, kind) => ask(m, now, command, kind));
-  while (watches.due.length > 0 && watches.at <= now && ask(m, now, watches.due[0], "rewatch")) {
+  while (watches.due.length > 0 && watches.at <= now) {
+    const command = watches.still(watches.due[0]);
+    if (command && !ask(m, now, command, "rewatch")) {
+      break;
+    }
     watches.due.shift();
   }
   queued(m, now, () => true);
