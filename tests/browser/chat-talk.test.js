@@ -94,6 +94,7 @@ test("what is written while the server is killed waits, and is there once when i
       await sees(page, text);
     }
     await page.locator('#line[data-level="good"]').waitFor();
+    await says(page.locator("#about"), /[12] here/);
   }
   const [hers, his] = [await texts(ann), await texts(bob)];
   assert.deepEqual(hers, his, "both see the same");

@@ -13,6 +13,8 @@ const HEARD = 60;
 const READ_MS = 600;
 /** How long a count of who is here may be old, likewise. */
 const COUNT_MS = 400;
+/** How often it is counted anew though nothing was heard: sessions come and go without a word. */
+const COUNT_AGAIN_MS = 30_000;
 
 /** Tells `places` (the channels, or how it is with one), `open(room)`, `people`, `line`, `message(room, frame)` of each
  *  that is new, `invited(room)`, `fault(error)`. */
@@ -32,6 +34,7 @@ export class Desk extends News {
     [this.client, this.accounts, this.me, this.guest] = [client, accounts, user, guest];
     this.company = new Company(this);
     new Hearing(this);
+    setInterval(() => !document.hidden && client.state === "online" && this.count(this.room), COUNT_AGAIN_MS);
   }
 
   /** The room of this channel; made if it is not known. */
@@ -152,7 +155,7 @@ export class Desk extends News {
 
   /** Counts anew who hears the open room, soon. */
   count(room) {
-    if (room === this.room && this.#counting === 0) {
+    if (room !== null && room === this.room && this.#counting === 0) {
       this.#counting = setTimeout(() => {
         this.#counting = 0;
         this.#ask(room).then(

@@ -75,6 +75,7 @@ export class Hearing {
       room.epoch = epoch;
       room.head = Math.max(room.head, head);
       room.isHeard = true;
+      this.#desk.count(room);
     }
   }
 
