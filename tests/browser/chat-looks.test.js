@@ -4,25 +4,13 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { AxeBuilder } from "@axe-core/playwright";
-
 import { Client } from "./support/chat.js";
+import { below, excess, faults } from "./support/looks.js";
 import { close, open, picture, says } from "./support/page.js";
 import { Server } from "./support/server.js";
 import { account, comeIn, door, guest, member, sees, write } from "./support/talk.js";
 
 after(close);
-
-/** What axe finds serious or worse. */
-async function faults(page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const told = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  return told.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
-}
-
-/** How much wider the page is than its window. */
-const excess = (page) =>
-  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 /** A page with a conversation in it. */
 async function lively(t, server, options) {
@@ -232,22 +220,7 @@ test("a token that has ended leads back to the door, with a word", async (t) => 
 test("the page works below a prefix, as behind a proxy or in a host", async (t) => {
   const server = await Server.start(t);
   const page = await open(t, server, { path: "/healthz" });
-  const prefix = `${server.origin}/some/where/`;
-  const strange = [];
-  await page.route("**", async (route) => {
-    const url = route.request().url();
-    if (!url.startsWith(prefix)) {
-      strange.push(url);
-      return route.abort();
-    }
-    const response = await route.fetch({ url: `${server.origin}/${url.slice(prefix.length)}` }).catch(() => null);
-    return response === null ? route.abort() : route.fulfill({ response });
-  });
-  await page.routeWebSocket("**", (socket) => {
-    assert.ok(socket.url().startsWith(prefix.replace("http", "ws")), socket.url());
-    const up = socket.connectToServer();
-    up.onClose(() => socket.close());
-  });
+  const { prefix, strange } = await below(page, server);
   await page.goto(prefix);
   await comeIn(page, "ann");
   await write(page, "from below");

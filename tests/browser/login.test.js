@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import { Client } from "./support/chat.js";
+import { below } from "./support/looks.js";
 import { close, figure, inside, open, picture, says, signIn } from "./support/page.js";
 import { Server } from "./support/server.js";
 
@@ -58,18 +59,7 @@ test("an operator whose token ends is asked for another", async (t) => {
 test("the page works below a prefix, as behind a proxy", async (t) => {
   const server = await Server.start(t);
   const page = await open(t, server, { path: "/healthz" });
-  const prefix = `${server.origin}/some/where/`;
-  const strange = [];
-  await page.route("**", async (route) => {
-    const url = route.request().url();
-    if (!url.startsWith(prefix)) {
-      strange.push(url);
-      return route.abort();
-    }
-    return route.fulfill({
-      response: await route.fetch({ url: `${server.origin}/${url.slice(prefix.length)}`, maxRedirects: 0 }),
-    });
-  });
+  const { prefix, strange } = await below(page, server);
   await page.goto(`${prefix}admin`);
   await signIn(page, server.token);
   await says(page.locator("#state"), "Ready");

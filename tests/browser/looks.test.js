@@ -3,24 +3,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { AxeBuilder } from "@axe-core/playwright";
-
 import { crowd } from "./support/chat.js";
+import { excess, faults } from "./support/looks.js";
 import { close, inside, open, picture, says } from "./support/page.js";
 import { Server } from "./support/server.js";
 
 after(close);
-
-/** What axe finds serious or worse. */
-async function faults(page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const told = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  return told.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
-}
-
-/** How much wider the page is than its window. */
-const excess = (page) =>
-  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 /** Answers that the page can be full of, whatever the server has. */
 async function fill(page) {
