@@ -15,7 +15,8 @@ export async function faults(page) {
 export const excess = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
-/** Has a tab reach the server below a prefix alone, as behind a proxy. Gives the prefix, and what was asked for elsewhere. */
+/** Has a tab reach the server below a prefix alone, as behind a proxy. Gives the prefix, and what was asked for
+ *  elsewhere. */
 export async function below(page, server) {
   const prefix = `${server.origin}/some/where/`;
   const strange = [];
